@@ -1,0 +1,3 @@
+//! The fernwire program.
+
+fn main() {}

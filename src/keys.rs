@@ -1,0 +1,382 @@
+//! Long-term keys and their files: secret.key and identity.key, their text forms and permissions.
+//!
+//! | file         | holds                                | text form                                         |
+//! |--------------|--------------------------------------|---------------------------------------------------|
+//! | secret.key   | 32 bytes that both sides share       | 44 characters, as Python's `Fernet.generate_key()` |
+//! | identity.key | the server's X25519 secret, 32 bytes | `fernwire-identity-1 ` and 43 characters           |
+//!
+//! A loader that is given another kind of key names that kind instead of saying "malformed".
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use fernet::Fernet;
+use hkdf::Hkdf;
+use sha2::Sha256;
+use x25519_dalek::{PublicKey, StaticSecret};
+use zeroize::Zeroizing;
+
+use crate::model::{KeyId, PUBLIC_IDENTITY_PREFIX, PublicIdentity};
+
+/// What the one line of an identity.key begins with.
+const IDENTITY_PREFIX: &str = "fernwire-identity-1 ";
+
+/// No key file is longer than this many bytes; more is not read.
+const MAX_KEY_FILE: u64 = 4096;
+
+/// A pre-shared secret: the 32 bytes of a secret.key. Never a session key itself.
+#[derive(Clone)]
+pub struct SecretKey(Zeroizing<[u8; 32]>);
+
+impl SecretKey {
+    /// A new key from the operating system's randomness.
+    pub fn generate() -> Self {
+        let text = Zeroizing::new(Fernet::generate_key());
+        // The `fernet` crate writes what `from_text` reads; `generated_keys_are_read_back` holds it to that.
+        Self::from_text(&text).unwrap_or_else(|_| unreachable!("a generated key is well formed"))
+    }
+
+    /// Reads the 44 characters that Python's `Fernet.generate_key()` writes; white space around them is allowed.
+    pub fn from_text(text: &str) -> Result<Self, WrongKind> {
+        let wrong = || WrongKind { wanted: KeyKind::Secret, given: KeyKind::of(text) };
+        let text = text.trim();
+        Fernet::new(text).ok_or_else(wrong)?;
+        // The `fernet` crate also takes other alphabets and missing padding; we take the one canonical form.
+        let bytes = Zeroizing::new(URL_SAFE.decode(text).map_err(|_| wrong())?);
+        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| wrong())?;
+        Ok(Self(Zeroizing::new(bytes)))
+    }
+
+    /// The key with these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The secret bytes, for the key schedule.
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// `HKDF-Expand(key, "fernwire key id", 8)` (RFC 5869): what two people compare.
+    pub fn id(&self) -> KeyId {
+        let mut id = [0; 8];
+        expand(self.expose(), b"fernwire key id", &mut id);
+        KeyId(id)
+    }
+
+    /// Reads a secret.key that only its owner can read.
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        let text = read_private(path)?;
+        Self::from_text(&text).map_err(|wrong| KeyFileError::WrongKind { path: path.into(), wrong })
+    }
+
+    /// Writes the key to a new file (0600) that appears whole or not at all; never overwrites.
+    pub fn save_new(&self, path: &Path) -> Result<(), KeyFileError> {
+        write_new(path, &Zeroizing::new(URL_SAFE.encode(self.expose())))
+    }
+}
+
+/// A server's long-term X25519 secret (RFC 7748), which proves who it is.
+#[derive(Clone)]
+pub struct IdentityKey(StaticSecret);
+
+impl IdentityKey {
+    /// A new identity from the operating system's randomness.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(bytes.as_mut_slice())?;
+        Ok(Self::from_bytes(*bytes))
+    }
+
+    /// The identity with these secret bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(StaticSecret::from(bytes))
+    }
+
+    /// Reads `fernwire-identity-1 <base64url>`; white space around it is allowed.
+    pub fn from_text(text: &str) -> Result<Self, WrongKind> {
+        let wrong = || WrongKind { wanted: KeyKind::Identity, given: KeyKind::of(text) };
+        let encoded = text.trim().strip_prefix(IDENTITY_PREFIX).ok_or_else(wrong)?;
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).map_err(|_| wrong())?);
+        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| wrong())?;
+        Ok(Self::from_bytes(bytes))
+    }
+
+    /// The X25519 secret, for the handshake.
+    pub(crate) fn secret(&self) -> &StaticSecret {
+        &self.0
+    }
+
+    /// The public half, which clients pin.
+    pub fn public(&self) -> PublicIdentity {
+        PublicIdentity::from_bytes(PublicKey::from(&self.0).to_bytes())
+    }
+
+    /// Reads an identity.key that only its owner can read.
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        let text = read_private(path)?;
+        Self::from_text(&text).map_err(|wrong| KeyFileError::WrongKind { path: path.into(), wrong })
+    }
+
+    /// Writes the key to a new file (0600) that appears whole or not at all; never overwrites.
+    pub fn save_new(&self, path: &Path) -> Result<(), KeyFileError> {
+        let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_bytes()));
+        write_new(path, &Zeroizing::new(format!("{IDENTITY_PREFIX}{}", *encoded)))
+    }
+}
+
+/// `HKDF-Expand(key, info, out.len())` with SHA-256 (RFC 5869), for a 32-byte key and short outputs.
+pub(crate) fn expand(key: &[u8; 32], info: &[u8], out: &mut [u8]) {
+    let hkdf = Hkdf::<Sha256>::from_prk(key).unwrap_or_else(|_| unreachable!("32 bytes are a SHA-256 PRK"));
+    hkdf.expand(info, out).unwrap_or_else(|_| unreachable!("outputs stay under 255 hash lengths"));
+}
+
+/// What a text looks like, to a reader who wanted something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// A secret.key.
+    Secret,
+    /// An identity.key.
+    Identity,
+    /// A `fwk1_...` public identity.
+    PublicIdentity,
+    /// PEM: a certificate or a key for TLS or SSH.
+    Pem,
+    /// An `ssh-...` public key.
+    Ssh,
+    /// Nothing at all.
+    Empty,
+    /// None of these.
+    Unknown,
+}
+
+impl KeyKind {
+    fn of(text: &str) -> Self {
+        let text = text.trim();
+        if text.is_empty() {
+            Self::Empty
+        } else if text.starts_with(PUBLIC_IDENTITY_PREFIX) {
+            Self::PublicIdentity
+        } else if text.starts_with(IDENTITY_PREFIX.trim_end()) {
+            Self::Identity
+        } else if text.starts_with("-----BEGIN ") {
+            Self::Pem
+        } else if text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-") {
+            Self::Ssh
+        } else if URL_SAFE.decode(text).is_ok_and(|bytes| bytes.len() == 32) {
+            Self::Secret
+        } else {
+            Self::Unknown
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "a secret key",
+            Self::Identity => "a server's secret identity (identity.key)",
+            Self::PublicIdentity => "a public identity (fwk1_...)",
+            Self::Pem => "a PEM certificate or key",
+            Self::Ssh => "an SSH public key",
+            Self::Empty => "nothing",
+            Self::Unknown => "something else",
+        }
+    }
+}
+
+/// The text is not the kind of key that was wanted; it is never shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongKind {
+    wanted: KeyKind,
+    given: KeyKind,
+}
+
+impl std::error::Error for WrongKind {}
+
+impl std::fmt::Display for WrongKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let wanted = match self.wanted {
+            KeyKind::Identity => "an identity key (`fernwire-identity-1 ` and 43 characters of base64url)",
+            _ => "a secret key (44 characters of base64url, as `fernwire keygen` writes)",
+        };
+        if self.given == self.wanted {
+            return write!(f, "this is a damaged {}", wanted.trim_start_matches("an ").trim_start_matches("a "));
+        }
+        write!(f, "this is {}, not {wanted}", self.given.name())?;
+        if self.given == KeyKind::PublicIdentity {
+            write!(f, "; a public identity goes behind the `#` of the server's address")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a key file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// There is no such file.
+    #[error("there is no key file {}", .path.display())]
+    Missing {
+        /// The file that was looked for.
+        path: PathBuf,
+    },
+    /// Group or others may read the file.
+    #[error("{0} can be read by other users (mode {mode:04o}); run: chmod 600 {0}", .path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file holds another kind of key, or none.
+    #[error("{}: {wrong}", .path.display())]
+    WrongKind {
+        /// The file.
+        path: PathBuf,
+        /// What was wanted, and what was found.
+        wrong: WrongKind,
+    },
+    /// There is a file already, and keys are never overwritten.
+    #[error("{} exists already and is never overwritten; move it away first", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl KeyFileError {
+    /// Whether the only trouble is that the file does not exist.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. })
+    }
+}
+
+/// Whether this process's user owns the file.
+pub fn is_owned_by_us(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.uid() == rustix::process::geteuid().as_raw())
+}
+
+fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => KeyFileError::Missing { path: path.into() },
+        _ => KeyFileError::Io { action: "read", path: path.into(), source },
+    };
+    // Looked at before it is opened, so that a pipe cannot block us; and again afterwards, on what was opened.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is not a regular file")));
+    }
+    let file = File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileError::Exposed { path: path.into(), mode });
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE as usize));
+    file.take(MAX_KEY_FILE).read_to_end(&mut bytes).map_err(failed)?;
+    // Text that is not UTF-8 is no key of any kind; what it is instead does not matter.
+    Ok(Zeroizing::new(std::str::from_utf8(&bytes).unwrap_or("?").to_owned()))
+}
+
+fn write_new(path: &Path, line: &str) -> Result<(), KeyFileError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
+        _ => KeyFileError::Io { action: "write", path: path.into(), source },
+    };
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // A temporary file is 0600 from its first moment.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    writeln!(file, "{line}").map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist_noclobber(path).map_err(|refused| failed(refused.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> String {
+        SecretKey::from_text(text).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn generated_keys_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        let key = SecretKey::generate();
+        key.save_new(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(&path).unwrap().len(), 45);
+        assert_eq!(SecretKey::load(&path).unwrap_or_else(|e| panic!("{e}")).id(), key.id());
+
+        let path = folder.path().join("identity.key");
+        let identity = IdentityKey::generate().unwrap();
+        identity.save_new(&path).unwrap();
+        assert_eq!(IdentityKey::load(&path).unwrap_or_else(|e| panic!("{e}")).public(), identity.public());
+    }
+
+    #[test]
+    fn a_key_file_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        fs::write(&path, "precious").unwrap();
+        let refused = SecretKey::generate().save_new(&path).unwrap_err();
+        assert!(matches!(refused, KeyFileError::Exists { .. }), "{refused}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        SecretKey::generate().save_new(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let refused = SecretKey::load(&path).err().unwrap().to_string();
+        assert!(refused.ends_with(&format!("(mode 0640); run: chmod 600 {}", path.display())), "{refused}");
+    }
+
+    #[test]
+    fn another_kind_of_key_is_named() {
+        let identity = IdentityKey::from_bytes([7; 32]);
+        assert!(wrong(&identity.public().to_string()).starts_with("this is a public identity (fwk1_...), not"));
+        assert!(wrong("fernwire-identity-1 AAAA").starts_with("this is a server's secret identity"));
+        assert!(wrong("-----BEGIN PRIVATE KEY-----").starts_with("this is a PEM certificate or key"));
+        assert!(wrong("ssh-ed25519 AAAA").starts_with("this is an SSH public key"));
+        assert!(wrong(" \n").starts_with("this is nothing, not a secret key"));
+        assert!(wrong("hunter2").starts_with("this is something else"));
+        let secret = URL_SAFE.encode([1; 32]);
+        let given = IdentityKey::from_text(&secret).err().unwrap().to_string();
+        assert!(given.starts_with("this is a secret key, not an identity key"), "{given}");
+    }
+
+    #[test]
+    fn only_the_canonical_form_of_a_secret_key_is_taken() {
+        let secret = URL_SAFE.encode([0xff; 32]);
+        assert!(SecretKey::from_text(&secret).is_ok());
+        assert!(SecretKey::from_text(&format!("{secret}\r\n")).is_ok());
+        assert!(SecretKey::from_text(secret.trim_end_matches('=')).is_err());
+        assert!(SecretKey::from_text(&secret.replace('_', "/")).is_err());
+        assert!(SecretKey::from_text(&secret[1..]).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let refused = SecretKey::load(Path::new("/dev/zero")).err().unwrap().to_string();
+        assert_eq!(refused, "cannot read /dev/zero: it is not a regular file");
+        assert!(SecretKey::load(Path::new("/no/such.key")).err().unwrap().is_missing());
+    }
+}

@@ -1,0 +1,5 @@
+//! Fernwire: private, encrypted sessions between machines that their owners run themselves.
+#![warn(missing_docs)]
+
+pub mod keys;
+pub mod model;

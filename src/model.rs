@@ -1,0 +1,94 @@
+//! Newtypes that several layers share, and their text forms.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// What every public identity begins with, so that nobody takes it for a secret.
+pub const PUBLIC_IDENTITY_PREFIX: &str = "fwk1_";
+
+/// A server's public identity: the X25519 public key (32 bytes, RFC 7748) of its identity.key.
+///
+/// Its text form is `fwk1_` and 43 characters of unpadded base64url.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PublicIdentity([u8; 32]);
+
+impl PublicIdentity {
+    /// The identity with these 32 bytes, as they stand in a ServerHello.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes of the public key.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for PublicIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PUBLIC_IDENTITY_PREFIX}{}", URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for PublicIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not a public identity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a public identity is `fwk1_` and 43 characters of base64url, as `fernwire id` prints it")]
+pub struct ParseIdentityError;
+
+impl FromStr for PublicIdentity {
+    type Err = ParseIdentityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let encoded = text.strip_prefix(PUBLIC_IDENTITY_PREFIX).ok_or(ParseIdentityError)?;
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| ParseIdentityError)?;
+        Ok(Self(bytes.try_into().map_err(|_| ParseIdentityError)?))
+    }
+}
+
+/// A name that people compare: 8 bytes derived from a secret.key, shown as 16 hex digits.
+///
+/// Each side prints it locally; it is never sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyId(pub [u8; 8]);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_public_identity_survives_its_text_form(bytes: [u8; 32]) {
+            let identity = PublicIdentity::from_bytes(bytes);
+            prop_assert_eq!(identity.to_string().parse(), Ok(identity));
+        }
+
+        #[test]
+        fn any_text_is_refused_or_comes_back_as_it_was(text in "(fwk1_)?[A-Za-z0-9_-]{0,50}") {
+            if let Ok(identity) = text.parse::<PublicIdentity>() {
+                prop_assert_eq!(identity.to_string(), text);
+            }
+        }
+    }
+}
