@@ -1,0 +1,260 @@
+//! Byte streams: dial and listen, behind one object-safe trait.
+//!
+//! Accepting is apart from upgrading: [`Listener::accept`] does nothing that a peer can slow down, and whatever a
+//! transport must do with the peer first (a TLS accept) runs in [`Incoming::upgrade`], off the accept loop.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub mod endpoint;
+pub mod memory;
+pub mod tcp;
+pub mod unix;
+
+use endpoint::{Address, Endpoint};
+
+/// How long a client waits for a connection by default.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A future that a trait object can return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A bidirectional byte stream.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+/// A way to carry bytes between two processes.
+pub trait Transport: Send + Sync {
+    /// What its endpoints begin with, without `://`.
+    fn scheme(&self) -> &'static str;
+
+    /// Listens at an endpoint of this scheme.
+    fn listen<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>>;
+
+    /// Connects to an endpoint of this scheme.
+    fn dial<'a>(&'a self, endpoint: &'a Endpoint, options: &'a DialOptions) -> BoxFuture<'a, Result<Conn, DialError>>;
+}
+
+/// Accepts connections until it is dropped.
+pub trait Listener: Send {
+    /// The next connection. Cancel-safe; waits for no peer's bytes.
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>>;
+
+    /// Where it listens, with the port that the system chose in place of 0.
+    fn local(&self) -> &Endpoint;
+}
+
+/// A connection that has arrived and may still need work before it carries bytes.
+pub struct Incoming {
+    /// Who connected.
+    pub peer: PeerAddr,
+    /// Makes the connection usable; takes as long as the peer likes, so run it under a deadline.
+    pub upgrade: BoxFuture<'static, io::Result<Conn>>,
+}
+
+/// An established connection.
+pub struct Conn {
+    /// Its bytes.
+    pub io: Box<dyn ByteStream>,
+    /// What is known about it.
+    pub info: ConnInfo,
+}
+
+/// What a transport knows about a connection. Only logging and the trust decision read it.
+#[derive(Debug, Clone)]
+pub struct ConnInfo {
+    /// Who is at the other end.
+    pub peer: PeerAddr,
+    /// The transport's scheme.
+    pub scheme: &'static str,
+    /// Whether the transport itself has proven the server.
+    pub server_proven: bool,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerAddr {
+    /// An internet address.
+    Ip(SocketAddr),
+    /// A process of this user id.
+    Unix(u32),
+    /// A task of this process.
+    Memory,
+}
+
+impl PeerAddr {
+    /// What the limits for one address count together: an IPv4 address, an IPv6 /64, a user id.
+    pub fn source(&self) -> Source {
+        match self {
+            Self::Ip(address) => match address.ip().to_canonical() {
+                IpAddr::V6(v6) => Source::Ip(IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !(u128::MAX >> 64)))),
+                v4 => Source::Ip(v4),
+            },
+            Self::Unix(uid) => Source::Uid(*uid),
+            Self::Memory => Source::Memory,
+        }
+    }
+}
+
+impl fmt::Display for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => write!(f, "{address}"),
+            Self::Unix(uid) => write!(f, "uid {uid}"),
+            Self::Memory => f.write_str("this process"),
+        }
+    }
+}
+
+/// What one person can easily have many connections from; see [`PeerAddr::source`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// An IPv4 address, or an IPv6 /64 with its other bits zero.
+    Ip(IpAddr),
+    /// A user id.
+    Uid(u32),
+    /// This process.
+    Memory,
+}
+
+/// How to dial.
+#[derive(Debug, Clone)]
+pub struct DialOptions {
+    /// How long all of it may take, name resolution included.
+    pub timeout: Duration,
+}
+
+impl Default for DialOptions {
+    fn default() -> Self {
+        Self { timeout: DIAL_TIMEOUT }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The name has no address.
+    #[error("cannot find the host `{host}` ({source}); check its name")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The resolver's reason.
+        source: io::Error,
+    },
+    /// Nobody listens there.
+    #[error("nothing is listening at {endpoint}; start a server there with `fernwire serve`, or check the address")]
+    Refused {
+        /// Where.
+        endpoint: Endpoint,
+    },
+    /// Nobody answered.
+    #[error("{endpoint} did not answer within {} s; check the address, and that no firewall is in between", .timeout.as_secs_f32())]
+    TimedOut {
+        /// Where.
+        endpoint: Endpoint,
+        /// How long was waited.
+        timeout: Duration,
+    },
+    /// Anything else.
+    #[error("cannot connect to {endpoint}: {source}")]
+    Io {
+        /// Where.
+        endpoint: Endpoint,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl DialError {
+    fn from_io(endpoint: &Endpoint, source: io::Error) -> Self {
+        let endpoint = endpoint.without_identity();
+        match source.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Self::Refused { endpoint },
+            _ => Self::Io { endpoint, source },
+        }
+    }
+}
+
+/// Why a server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody else listens there.
+    #[error("{endpoint} is in use by another process; stop it, or choose another place with --listen")]
+    InUse {
+        /// Where.
+        endpoint: Endpoint,
+    },
+    /// Something is at the path that this server did not make.
+    #[error("{} is in the way: {what}; remove it if nobody needs it, or choose another path", .path.display())]
+    InTheWay {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        what: &'static str,
+    },
+    /// Anything else.
+    #[error("cannot listen at {endpoint}: {source}")]
+    Io {
+        /// Where.
+        endpoint: Endpoint,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl ListenError {
+    fn from_io(endpoint: &Endpoint, source: io::Error) -> Self {
+        let endpoint = endpoint.without_identity();
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse { endpoint },
+            _ => Self::Io { endpoint, source },
+        }
+    }
+}
+
+/// The transport that carries an endpoint.
+pub fn for_endpoint(endpoint: &Endpoint) -> &'static dyn Transport {
+    match endpoint.address {
+        Address::Tcp { .. } => &tcp::Tcp,
+        Address::Unix(_) => &unix::Unix,
+        Address::Memory(_) => &memory::Memory,
+    }
+}
+
+/// Listens at an endpoint, whatever its scheme.
+pub async fn listen(endpoint: &Endpoint) -> Result<Box<dyn Listener>, ListenError> {
+    for_endpoint(endpoint).listen(endpoint).await
+}
+
+/// Connects to an endpoint, whatever its scheme, within the options' time.
+pub async fn dial(endpoint: &Endpoint, options: &DialOptions) -> Result<Conn, DialError> {
+    let dialling = for_endpoint(endpoint).dial(endpoint, options);
+    tokio::time::timeout(options.timeout, dialling).await.unwrap_or_else(|_| {
+        Err(DialError::TimedOut { endpoint: endpoint.without_identity(), timeout: options.timeout })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(address: &str) -> Source {
+        PeerAddr::Ip(address.parse().unwrap()).source()
+    }
+
+    #[test]
+    fn one_ipv6_network_is_one_source() {
+        assert_eq!(source("[2001:db8:1:2::1]:1"), source("[2001:db8:1:2:ffff::9]:2"));
+        assert_ne!(source("[2001:db8:1:2::1]:1"), source("[2001:db8:1:3::1]:1"));
+        assert_ne!(source("10.0.0.1:1"), source("10.0.0.2:1"));
+        assert_eq!(source("[::ffff:10.0.0.1]:1"), source("10.0.0.1:9"));
+    }
+}

@@ -1,0 +1,266 @@
+//! Endpoints: where a server listens and a client dials, as a URL.
+//!
+//! ```text
+//! tcp://host:port    unix:///absolute/path    memory://name        any of them followed by #fwk1_...
+//! ```
+//! The fragment is the server's identity: with it, the endpoint is all that a client needs to connect safely.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use crate::model::{ParseIdentityError, PublicIdentity};
+
+/// The port that is meant where none is written: F-E-R-N on a keypad.
+pub const DEFAULT_PORT: u16 = 3376;
+
+/// The schemes, with the form that each takes.
+const FORMS: [(&str, &str); 3] =
+    [("tcp", "tcp://host:port"), ("unix", "unix:///absolute/path"), ("memory", "memory://name")];
+
+/// What a path must not carry as it is, so that the text form reads back.
+const IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'%').add(b'?').add(b'\'').add(b'"');
+
+/// Where a server is, and who it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Where.
+    pub address: Address,
+    /// The pinned identity, if the endpoint has a fragment.
+    pub identity: Option<PublicIdentity>,
+}
+
+/// A place, by transport.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// `tcp://`: a lower-case name or an address without brackets, and a port.
+    Tcp {
+        /// The host.
+        host: String,
+        /// The port; 0 lets the system choose when listening.
+        port: u16,
+    },
+    /// `unix://`: the absolute path of a socket.
+    Unix(PathBuf),
+    /// `memory://`: a name within this process.
+    Memory(String),
+}
+
+impl Endpoint {
+    /// The default listener and server: `tcp://127.0.0.1:3376`, on loopback.
+    pub fn default_local() -> Self {
+        Address::Tcp { host: "127.0.0.1".into(), port: DEFAULT_PORT }.into()
+    }
+
+    /// The same place without the pinned identity, as known_hosts and messages name it.
+    pub fn without_identity(&self) -> Self {
+        self.address.clone().into()
+    }
+
+    /// The same place with this identity pinned.
+    pub fn with_identity(&self, identity: PublicIdentity) -> Self {
+        Self { address: self.address.clone(), identity: Some(identity) }
+    }
+
+    /// Whether only this machine can be meant.
+    pub fn is_loopback(&self) -> bool {
+        match &self.address {
+            Address::Tcp { host, .. } => {
+                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+            }
+            Address::Unix(_) | Address::Memory(_) => true,
+        }
+    }
+
+    /// Whether a command-line argument is meant as an endpoint: it begins with a known scheme and `://`.
+    pub fn is_meant_by(text: &str) -> bool {
+        text.split_once("://").is_some_and(|(scheme, _)| FORMS.iter().any(|(known, _)| *known == scheme))
+    }
+}
+
+impl From<Address> for Endpoint {
+    fn from(address: Address) -> Self {
+        Self { address, identity: None }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            Address::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}")?,
+            Address::Tcp { host, port } => write!(f, "tcp://{host}:{port}")?,
+            Address::Unix(path) => {
+                write!(f, "unix://{}", utf8_percent_encode(&path.to_string_lossy(), IN_PATH))?;
+            }
+            Address::Memory(name) => write!(f, "memory://{name}")?,
+        }
+        match &self.identity {
+            Some(identity) => write!(f, "#{identity}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a text is no endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseEndpointError {
+    /// There is no `://`.
+    #[error("`{0}` is not an address of a server; write it as tcp://host:port or unix:///absolute/path")]
+    NoScheme(String),
+    /// The scheme is none of ours.
+    #[error(
+        "`{0}://` is not a scheme that Fernwire knows; use tcp://host:port, unix:///absolute/path or memory://name"
+    )]
+    UnknownScheme(String),
+    /// The host is empty or has characters that no host has.
+    #[error("`{0}` is not a host; write tcp://host:port, and an IPv6 address in brackets: tcp://[::1]:3376")]
+    BadHost(String),
+    /// The port is not a number from 0 to 65535.
+    #[error("`{0}` is not a port; a port is a number from 1 to 65535 (the default is 3376)")]
+    BadPort(String),
+    /// Something follows the port.
+    #[error("`/{0}` cannot follow the port of a tcp:// address")]
+    TrailingPath(String),
+    /// The path is not absolute, or not text.
+    #[error("`{0}` is not an absolute path; write unix:///run/fernwire.sock, with three slashes")]
+    BadPath(String),
+    /// The name is empty or has other characters than letters, digits, `-`, `_` and `.`.
+    #[error("`{0}` is not a name for a memory:// address; use letters, digits, `-`, `_` and `.`")]
+    BadName(String),
+    /// The fragment is not an identity.
+    #[error("what follows the `#` is not a server's identity: {0}")]
+    BadIdentity(#[from] ParseIdentityError),
+}
+
+impl FromStr for Endpoint {
+    type Err = ParseEndpointError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (place, fragment) = match text.split_once('#') {
+            Some((place, fragment)) => (place, Some(fragment)),
+            None => (text, None),
+        };
+        let (scheme, rest) = place.split_once("://").ok_or_else(|| ParseEndpointError::NoScheme(place.to_owned()))?;
+        let address = match scheme {
+            "tcp" => parse_tcp(rest)?,
+            "unix" => parse_unix(rest)?,
+            "memory" if is_name(rest) => Address::Memory(rest.to_owned()),
+            "memory" => return Err(ParseEndpointError::BadName(rest.to_owned())),
+            _ => return Err(ParseEndpointError::UnknownScheme(scheme.to_owned())),
+        };
+        Ok(Self { address, identity: fragment.map(str::parse).transpose()? })
+    }
+}
+
+fn parse_tcp(rest: &str) -> Result<Address, ParseEndpointError> {
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if !path.is_empty() {
+        return Err(ParseEndpointError::TrailingPath(path.to_owned()));
+    }
+    let bad_host = || ParseEndpointError::BadHost(authority.to_owned());
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, after) = bracketed.split_once(']').ok_or_else(bad_host)?;
+            let unzoned = host.split_once('%').map_or(host, |(address, _zone)| address);
+            unzoned.parse::<Ipv6Addr>().map_err(|_| bad_host())?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or_else(bad_host)?) })
+        }
+        None => {
+            let (host, port) = match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            };
+            if !is_name(host) || port.is_some_and(|port| port.contains(':')) {
+                return Err(bad_host());
+            }
+            (host, port)
+        }
+    };
+    let port = match port {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().map_err(|_| ParseEndpointError::BadPort(digits.to_owned()))?
+        }
+        Some(other) => return Err(ParseEndpointError::BadPort(other.to_owned())),
+        None => DEFAULT_PORT,
+    };
+    Ok(Address::Tcp { host: host.to_ascii_lowercase(), port })
+}
+
+fn parse_unix(rest: &str) -> Result<Address, ParseEndpointError> {
+    let bad = || ParseEndpointError::BadPath(rest.to_owned());
+    let path = percent_decode_str(rest).decode_utf8().map_err(|_| bad())?;
+    if !path.starts_with('/') || path.contains('\0') {
+        return Err(bad());
+    }
+    Ok(Address::Unix(PathBuf::from(path.as_ref())))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Endpoint, ParseEndpointError> {
+        text.parse()
+    }
+
+    #[test]
+    fn every_form_is_read_and_written_back() {
+        for text in [
+            "tcp://127.0.0.1:3376",
+            "tcp://[::1]:80",
+            "tcp://[fe80::1%eth0]:80",
+            "tcp://example.org:1",
+            "unix:///run/fern%20wire%23.sock",
+            "memory://a-b",
+            "tcp://h:1#fwk1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(parse("tcp://Example.ORG").unwrap().to_string(), "tcp://example.org:3376");
+        assert_eq!(parse("tcp://[::1]/").unwrap().to_string(), "tcp://[::1]:3376");
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_error() {
+        use ParseEndpointError::*;
+        assert_eq!(parse("localhost:3376"), Err(NoScheme("localhost:3376".into())));
+        assert_eq!(parse("https://h"), Err(UnknownScheme("https".into())));
+        assert_eq!(parse("tcp://"), Err(BadHost("".into())));
+        assert_eq!(parse("tcp://::1:3376"), Err(BadHost("::1:3376".into())));
+        assert_eq!(parse("tcp://user@h"), Err(BadHost("user@h".into())));
+        assert_eq!(parse("tcp://h:99999"), Err(BadPort("99999".into())));
+        assert_eq!(parse("tcp://h:+1"), Err(BadPort("+1".into())));
+        assert_eq!(parse("tcp://h:1/x"), Err(TrailingPath("x".into())));
+        assert_eq!(parse("unix://run/x"), Err(BadPath("run/x".into())));
+        assert_eq!(parse("memory://"), Err(BadName("".into())));
+        assert_eq!(parse("tcp://h#key"), Err(BadIdentity(ParseIdentityError)));
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        assert!(
+            ["tcp://localhost", "tcp://127.9.9.9", "tcp://[::1]", "unix:///x"]
+                .iter()
+                .all(|text| parse(text).unwrap().is_loopback())
+        );
+        assert!(!parse("tcp://10.0.0.1").unwrap().is_loopback());
+        assert!(!parse("tcp://localhost.example.org").unwrap().is_loopback());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_refused_or_reads_back(text in "(tcp|unix|memory)://[ -~]{0,40}") {
+            if let Ok(endpoint) = parse(&text) {
+                prop_assert_eq!(parse(&endpoint.to_string()), Ok(endpoint));
+            }
+        }
+    }
+}

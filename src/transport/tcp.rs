@@ -1,0 +1,177 @@
+//! `tcp://`: IPv4, IPv6, and names with several addresses.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::task::JoinSet;
+
+use super::endpoint::{Address, Endpoint};
+use super::{BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, Listener, PeerAddr, Transport};
+
+/// How long one address has the field to itself before the next is tried beside it (RFC 8305).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// The transport over TCP.
+pub struct Tcp;
+
+impl Transport for Tcp {
+    fn scheme(&self) -> &'static str {
+        "tcp"
+    }
+
+    fn listen<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>> {
+        Box::pin(async move {
+            let listener = listen(endpoint).await.map_err(|source| ListenError::from_io(endpoint, source))?;
+            Ok(Box::new(listener) as Box<dyn Listener>)
+        })
+    }
+
+    fn dial<'a>(&'a self, endpoint: &'a Endpoint, _: &'a DialOptions) -> BoxFuture<'a, Result<Conn, DialError>> {
+        Box::pin(async move {
+            let (host, port) = host_and_port(endpoint);
+            let resolved = lookup_host((host, port)).await;
+            let addresses = resolved.map_err(|source| DialError::Resolve { host: host.to_owned(), source })?;
+            let stream = connect(addresses.collect()).await.map_err(|source| DialError::from_io(endpoint, source))?;
+            conn(stream).map_err(|source| DialError::from_io(endpoint, source))
+        })
+    }
+}
+
+fn host_and_port(endpoint: &Endpoint) -> (&str, u16) {
+    match &endpoint.address {
+        Address::Tcp { host, port } => (host, *port),
+        _ => unreachable!("`for_endpoint` chose this transport by the address"),
+    }
+}
+
+/// The first address that answers; each next one starts when its predecessor fails or has had its time.
+async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut waiting = interleave(addresses).into_iter();
+    let mut attempts = JoinSet::new();
+    let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        match waiting.next() {
+            Some(address) => drop(attempts.spawn(TcpStream::connect(address))),
+            None if attempts.is_empty() => return Err(last_error),
+            None => {}
+        }
+        let finished = if waiting.len() == 0 {
+            attempts.join_next().await
+        } else {
+            tokio::time::timeout(ATTEMPT_DELAY, attempts.join_next()).await.unwrap_or(None)
+        };
+        match finished {
+            Some(Ok(Ok(stream))) => return Ok(stream),
+            Some(Ok(Err(error))) => last_error = error,
+            Some(Err(_)) | None => {}
+        }
+    }
+}
+
+/// The families in turn, as RFC 8305 orders them, beginning with the resolver's first.
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut ordered = Vec::new();
+    loop {
+        match (first.next(), second.next()) {
+            (None, None) => return ordered,
+            (a, b) => ordered.extend(a.into_iter().chain(b)),
+        }
+    }
+}
+
+fn conn(stream: TcpStream) -> io::Result<Conn> {
+    // A record is one write; waiting to fill a segment would only delay it.
+    stream.set_nodelay(true)?;
+    let info = ConnInfo { peer: PeerAddr::Ip(stream.peer_addr()?), scheme: "tcp", server_proven: false };
+    Ok(Conn { io: Box::new(stream), info })
+}
+
+/// Listens on every address of the host, all on one port.
+async fn listen(endpoint: &Endpoint) -> io::Result<Sockets> {
+    let (host, mut port) = host_and_port(endpoint);
+    let mut sockets = Vec::new();
+    for mut address in lookup_host((host, port)).await? {
+        address.set_port(port);
+        let socket = TcpListener::bind(address).await?;
+        port = socket.local_addr()?.port();
+        sockets.push(socket);
+    }
+    if sockets.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    }
+    Ok(Sockets { sockets, next: 0, local: Address::Tcp { host: host.to_owned(), port }.into() })
+}
+
+struct Sockets {
+    sockets: Vec<TcpListener>,
+    /// Where the next look begins, so that no socket starves another.
+    next: usize,
+    local: Endpoint,
+}
+
+impl Listener for Sockets {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+        Box::pin(std::future::poll_fn(|cx| {
+            for turn in 0..self.sockets.len() {
+                let index = (self.next + turn) % self.sockets.len();
+                if let Poll::Ready(accepted) = self.sockets[index].poll_accept(cx) {
+                    self.next = index + 1;
+                    return Poll::Ready(accepted.map(|(stream, address)| Incoming {
+                        peer: PeerAddr::Ip(address),
+                        upgrade: Box::pin(async move { conn(stream) }),
+                    }));
+                }
+            }
+            Poll::Pending
+        }))
+    }
+
+    fn local(&self) -> &Endpoint {
+        &self.local
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[test]
+    fn families_take_turns() {
+        let parse = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let mixed = parse(&["[::1]:1", "[::2]:1", "10.0.0.1:1", "[::3]:1"]);
+        assert_eq!(interleave(mixed), parse(&["[::1]:1", "10.0.0.1:1", "[::2]:1", "[::3]:1"]));
+    }
+
+    #[tokio::test]
+    async fn a_dead_address_does_not_hide_a_living_one() {
+        let living = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dead = {
+            let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            socket.local_addr().unwrap()
+        };
+        assert!(connect(vec![dead, living.local_addr().unwrap()]).await.is_ok());
+        assert_eq!(connect(vec![dead]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn a_name_listens_on_all_its_addresses() {
+        let endpoint: Endpoint = "tcp://localhost:0".parse().unwrap();
+        let mut listener = Tcp.listen(&endpoint).await.unwrap();
+        let local = listener.local().clone();
+        let accepting = tokio::spawn(async move {
+            let mut io = (listener.accept().await.unwrap().upgrade).await.unwrap().io;
+            io.write_all(b"hi").await.unwrap();
+        });
+        let mut conn = Tcp.dial(&local, &DialOptions::default()).await.unwrap();
+        let mut greeting = [0; 2];
+        conn.io.read_exact(&mut greeting).await.unwrap();
+        accepting.await.unwrap();
+    }
+}
