@@ -155,7 +155,8 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    fn of(text: &str) -> Self {
+    /// What the text looks like. Nothing is said about whether it is a good one of its kind.
+    pub fn of(text: &str) -> Self {
         let text = text.trim();
         if text.is_empty() {
             Self::Empty

@@ -72,9 +72,34 @@ impl fmt::Debug for KeyId {
     }
 }
 
+/// Text from somebody else, shown so that it can neither move a cursor, nor forge a line, nor turn its direction.
+///
+/// Control characters and the invisible ones that reorder text (Unicode Cc, bidi controls, line separators) appear as
+/// Rust escapes.
+#[derive(Clone, Copy)]
+pub struct Visible<'a>(pub &'a str);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}' => {
+                write!(f, "{}", c.escape_unicode())
+            }
+            c if c.is_control() => write!(f, "{}", c.escape_default()),
+            c => write!(f, "{c}"),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hostile_text_is_inert() {
+        let hostile = "a\x1b[2J\r\nb\u{202e}c\u{9b}é";
+        assert_eq!(Visible(hostile).to_string(), "a\\u{1b}[2J\\r\\nb\\u{202e}c\\u{9b}é");
+    }
     use proptest::prelude::*;
 
     proptest! {

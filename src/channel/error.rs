@@ -22,21 +22,12 @@ pub enum Alert {
     BadFinished = 5,
     /// The client does not trust the server's identity.
     Untrusted = 6,
-    /// The handshake took too long, or others needed its place.
-    TooSlow = 7,
 }
 
 impl Alert {
     /// Every alert, in the order of its code.
-    pub const ALL: [Self; 7] = [
-        Self::Malformed,
-        Self::Version,
-        Self::NoCommonMode,
-        Self::UnknownKey,
-        Self::BadFinished,
-        Self::Untrusted,
-        Self::TooSlow,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Malformed, Self::Version, Self::NoCommonMode, Self::UnknownKey, Self::BadFinished, Self::Untrusted];
 
     /// The alert with this code.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -53,7 +44,6 @@ impl std::fmt::Display for Alert {
             Self::UnknownKey => "that secret key is not the one held here",
             Self::BadFinished => "the handshake did not verify",
             Self::Untrusted => "that identity is not trusted here",
-            Self::TooSlow => "the handshake took too long",
         })
     }
 }

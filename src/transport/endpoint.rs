@@ -17,10 +17,6 @@ use crate::model::{ParseIdentityError, PublicIdentity};
 /// The port that is meant where none is written: F-E-R-N on a keypad.
 pub const DEFAULT_PORT: u16 = 3376;
 
-/// The schemes, with the form that each takes.
-const FORMS: [(&str, &str); 3] =
-    [("tcp", "tcp://host:port"), ("unix", "unix:///absolute/path"), ("memory", "memory://name")];
-
 /// What a path must not carry as it is, so that the text form reads back.
 const IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'%').add(b'?').add(b'\'').add(b'"');
 
@@ -73,11 +69,6 @@ impl Endpoint {
             }
             Address::Unix(_) | Address::Memory(_) => true,
         }
-    }
-
-    /// Whether a command-line argument is meant as an endpoint: it begins with a known scheme and `://`.
-    pub fn is_meant_by(text: &str) -> bool {
-        text.split_once("://").is_some_and(|(scheme, _)| FORMS.iter().any(|(known, _)| *known == scheme))
     }
 }
 

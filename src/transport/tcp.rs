@@ -1,7 +1,7 @@
 //! `tcp://`: IPv4, IPv6, and names with several addresses.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -106,6 +106,25 @@ async fn listen(endpoint: &Endpoint) -> io::Result<Sockets> {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
     }
     Ok(Sockets { sockets, next: 0, local: Address::Tcp { host: host.to_owned(), port }.into() })
+}
+
+/// The endpoint that others can reach, where the listener's is the unspecified address (0.0.0.0 or [::]).
+pub fn reachable(endpoint: &Endpoint) -> Endpoint {
+    let Address::Tcp { host, port } = &endpoint.address else { return endpoint.clone() };
+    // Connecting a UDP socket sends nothing; it asks the system which address it would send from. The two are
+    // addresses for documentation (RFC 5737, RFC 3849).
+    let (any, far) = match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => ("0.0.0.0:0", "192.0.2.1:9"),
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => ("[::]:0", "[2001:db8::1]:9"),
+        _ => return endpoint.clone(),
+    };
+    let ours = UdpSocket::bind(any).and_then(|socket| {
+        socket.connect(far)?;
+        socket.local_addr()
+    });
+    let loopback = if any.starts_with('[') { "::1" } else { "127.0.0.1" };
+    let host = ours.map_or(loopback.to_owned(), |address| address.ip().to_string());
+    Endpoint { address: Address::Tcp { host, port: *port }, identity: endpoint.identity }
 }
 
 struct Sockets {

@@ -1,0 +1,156 @@
+//! The typed messages that travel over a channel, whatever service they are for.
+//!
+//! ```text
+//! client -> server                                        server -> client
+//! {"type":"request","id":1,"service":"query","body":…}    {"type":"reply","id":1,"service":"query","body":…}
+//! {"type":"cancel","id":1}                                {"type":"end","id":1}
+//! {"type":"credit","id":1,"bytes":131072}                 {"type":"error","id":1,"code":"bad_request","message":"…"}
+//!                                                         {"type":"cancelled","id":1}
+//! ```
+//! A request's replies stream back under its id and end in exactly one of end, error and cancelled. Ids strictly
+//! increase. A server may send replies while the stream has credit; the client extends it as it consumes.
+
+use serde::{Deserialize, Serialize};
+
+pub mod codec;
+
+/// The largest integer in a message (2^53-1), so that every JSON reader holds it exactly.
+pub const MAX_INTEGER: u64 = (1 << 53) - 1;
+/// How deep a message's objects and arrays may nest.
+pub const MAX_DEPTH: usize = 32;
+/// How many requests of one session may be answered at the same time.
+pub const MAX_IN_FLIGHT: usize = 32;
+/// The reply bytes (whole messages) that a stream may be ahead of its consumer.
+pub const STREAM_CREDIT: u64 = 256 * 1024;
+
+/// What a client says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Asks a service.
+    Request {
+        /// Larger than every id before it in this session; at most [`MAX_INTEGER`].
+        id: u64,
+        /// What is asked.
+        #[serde(flatten)]
+        request: Request,
+    },
+    /// Wants no more replies. Ignored if the stream has ended.
+    Cancel {
+        /// The request's id.
+        id: u64,
+    },
+    /// Has consumed replies. Ignored if the stream has ended; credit never exceeds [`STREAM_CREDIT`].
+    Credit {
+        /// The request's id.
+        id: u64,
+        /// How many bytes more may be sent.
+        bytes: u64,
+    },
+}
+
+/// What a server says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// One reply of possibly many.
+    Reply {
+        /// The request's id.
+        id: u64,
+        /// What is answered.
+        #[serde(flatten)]
+        reply: Reply,
+    },
+    /// The request is answered; nothing more comes under its id.
+    End {
+        /// The request's id.
+        id: u64,
+    },
+    /// The request failed; nothing more comes under its id.
+    Error {
+        /// The request's id.
+        id: u64,
+        /// Why.
+        #[serde(flatten)]
+        error: RequestError,
+    },
+    /// The request was cancelled; nothing more comes under its id.
+    Cancelled {
+        /// The request's id.
+        id: u64,
+    },
+}
+
+impl ServerMessage {
+    /// The id of the request that this belongs to.
+    pub fn id(&self) -> u64 {
+        match self {
+            Self::Reply { id, .. } | Self::End { id } | Self::Error { id, .. } | Self::Cancelled { id } => *id,
+        }
+    }
+}
+
+/// A request to one of the services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "service", content = "body", rename_all = "snake_case")]
+pub enum Request {
+    /// Looks something up and asks for the time.
+    Query(QueryRequest),
+}
+
+/// A reply of one of the services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "service", content = "body", rename_all = "snake_case")]
+pub enum Reply {
+    /// An answer to a query.
+    Query(QueryReply),
+}
+
+/// Asks for as many timestamps as the table says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryRequest {
+    /// What is looked up, such as `SetA-Two`.
+    pub query: String,
+}
+
+/// An answer to a query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum QueryReply {
+    /// The server's local time, `DD-MM-YYYY HH:MM:SS`.
+    Timestamp {
+        /// The time.
+        time: String,
+    },
+    /// The table has no such entry.
+    Empty,
+}
+
+/// Why a request failed. The session goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct RequestError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people. Text from the peer: make control characters visible before showing it.
+    pub message: String,
+}
+
+/// Why a request failed, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The request is not one that the service takes.
+    BadRequest,
+    /// There is no such service here.
+    UnknownService,
+    /// [`MAX_IN_FLIGHT`] requests are being answered already.
+    TooManyRequests,
+    /// The server stops and takes no new requests.
+    ShuttingDown,
+    /// The server failed; the request may be tried again.
+    Internal,
+    /// A code of a later version.
+    #[serde(other)]
+    Other,
+}

@@ -1,0 +1,155 @@
+//! The server: accepts on its listeners and gives each connection a session of its own.
+//!
+//! The caller supplies the listeners and says when to stop. Nothing that a peer does or leaves undone reaches beyond
+//! its own session: handshakes run off the accept loop under one deadline, and the places for them are limited.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{Instrument, Span, field, info, info_span, warn};
+
+use crate::channel::handshake::Policy;
+use crate::channel::{self, Channel, CloseReason, Settings};
+use crate::config::Limits;
+use crate::service::Services;
+use crate::transport::{ByteStream, Incoming, Listener};
+
+mod admission;
+mod session;
+
+use admission::Admission;
+
+/// How long the accept loop rests after its first error in a row, doubling up to [`MAX_ACCEPT_PAUSE`].
+const MIN_ACCEPT_PAUSE: Duration = Duration::from_millis(5);
+/// The longest rest after an accept error.
+const MAX_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+type Io = Box<dyn ByteStream>;
+
+/// What all sessions of a server share.
+struct Context {
+    policy: Policy,
+    services: Services,
+    limits: Limits,
+    settings: Settings,
+    admission: Admission,
+}
+
+/// A server that has not started yet.
+pub struct Server(Arc<Context>);
+
+impl Server {
+    /// A server with these keys, services and limits.
+    pub fn new(policy: Policy, services: Services, limits: Limits, settings: Settings) -> Self {
+        Self(Arc::new(Context { policy, services, limits, settings, admission: Admission::new(limits) }))
+    }
+
+    /// Serves until `shutdown` completes, then lets what is being answered finish for [`Limits::drain_timeout`].
+    pub async fn run(self, listeners: Vec<Box<dyn Listener>>, shutdown: impl Future<Output = ()>) {
+        let context = self.0;
+        let (stop, stopping) = watch::channel(false);
+        // Every session holds a sender; the channel closes when the last is gone.
+        let (alive, mut all_gone) = mpsc::channel::<()>(1);
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(accept_loop(context.clone(), listener, stopping.clone(), alive.clone()));
+        }
+        drop(alive);
+        shutdown.await;
+        info!("stopping: no new connections; what is being answered has {:?}", context.limits.drain_timeout);
+        // A receiver that is gone has nothing to stop.
+        let _ = stop.send(true);
+        accepting.shutdown().await;
+        let drained = tokio::time::timeout(context.limits.drain_timeout, all_gone.recv()).await;
+        match drained {
+            Ok(_) => info!("stopped: every session has ended"),
+            Err(_) => warn!("stopped: some sessions did not end in time and are cut"),
+        }
+    }
+}
+
+/// Accepts and spawns, nothing else; survives every error.
+async fn accept_loop(
+    context: Arc<Context>,
+    mut listener: Box<dyn Listener>,
+    stopping: watch::Receiver<bool>,
+    alive: mpsc::Sender<()>,
+) {
+    let mut pause = MIN_ACCEPT_PAUSE;
+    loop {
+        match listener.accept().await {
+            Ok(incoming) => {
+                pause = MIN_ACCEPT_PAUSE;
+                let (mode, key) = (field::Empty, field::Empty);
+                let span = info_span!("session", peer = %incoming.peer, at = %listener.local(), mode, key);
+                let (stopping, alive) = (stopping.clone(), alive.clone());
+                tokio::spawn(connection(context.clone(), incoming, stopping, alive).instrument(span));
+            }
+            Err(error) => {
+                warn!(%error, "cannot accept a connection; trying again in {pause:?}");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(MAX_ACCEPT_PAUSE);
+            }
+        }
+    }
+}
+
+/// A connection's life: a pending place, the handshake under its deadline, a session's place, the session.
+async fn connection(
+    context: Arc<Context>,
+    incoming: Incoming,
+    mut stopping: watch::Receiver<bool>,
+    alive: mpsc::Sender<()>,
+) {
+    let source = incoming.peer.source();
+    let mut place = context.admission.enter(source);
+    let handshake = async {
+        let conn = incoming.upgrade.await.map_err(|error| format!("the transport failed: {error}"))?;
+        let accepting = channel::accept(conn.io, context.policy.clone(), context.settings);
+        accepting.await.map_err(|error| error.to_string())
+    };
+    let result = tokio::select! {
+        result = tokio::time::timeout(context.limits.handshake_timeout, handshake) => {
+            result.unwrap_or_else(|_| Err(format!("not finished within {:?}", context.limits.handshake_timeout)))
+        }
+        () = place.evicted() => Err("its place was given to a newer connection".to_owned()),
+        () = stopped(&mut stopping) => Err("the server stops".to_owned()),
+    };
+    match result {
+        Ok(channel) => welcome(&context, channel, place, stopping).await,
+        Err(reason) => warn!("handshake failed: {reason}"),
+    }
+    drop(alive);
+}
+
+/// Completes when the server is told to stop.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The server that could send holds on to it until it has stopped.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Records what the handshake has shown, finds the session a place, and runs it.
+async fn welcome(
+    context: &Arc<Context>,
+    channel: Channel<Io>,
+    place: admission::Pending<'_>,
+    stopping: watch::Receiver<bool>,
+) {
+    let span = Span::current();
+    span.record("mode", field::display(channel.mode()));
+    if let Some(key) = context.policy.secret_key().filter(|_| channel.mode().needs_secret()) {
+        span.record("key", field::display(key.id()));
+    }
+    let proven = channel.mode().needs_secret();
+    match place.admit(proven) {
+        Ok(_place) => session::run(context, channel, proven, stopping).await,
+        Err(full) => {
+            warn!("refused: {full}");
+            // The peer may be gone already; it was refused either way.
+            let _ = channel.close(CloseReason::TooMany, &full.to_string()).await;
+        }
+    }
+}

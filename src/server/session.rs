@@ -1,0 +1,282 @@
+//! A session's life: requests come in, replies stream back under their ids, and either side may say goodbye.
+//!
+//! ```text
+//! receiver -> read_loop -> one task a request: service -> sink -> credit -> outbox -> write_loop -> sender
+//! ```
+//! The read loop waits for no service, so that cancels, credit and pings get through while requests are answered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::{Context, Io, stopped};
+use crate::channel::error::ChannelError;
+use crate::channel::{self, Channel, Close, CloseReason, Receiver, Sender};
+use crate::model::Visible;
+use crate::protocol::codec::{DecodeError, Decoded, decode_client, encode};
+use crate::protocol::{ClientMessage, ErrorCode, MAX_IN_FLIGHT, Request, RequestError, STREAM_CREDIT, ServerMessage};
+use crate::service::ReplySink;
+
+/// The message bytes of one session that may wait to be sent; whoever adds more waits.
+const MAX_QUEUE: usize = 1 << 20;
+/// How long the peer may take to read one message.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long before the end of a drain a session says goodbye, so that the peer hears it.
+const GOODBYE_TIME: Duration = Duration::from_secs(3);
+
+/// Serves one client until either side ends the session.
+pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bool, stopping: watch::Receiver<bool>) {
+    info!("session begins");
+    let (mut sender, mut receiver) = channel.split();
+    let (outbox, queue) = Outbox::new();
+    let session = Session {
+        context: context.clone(),
+        outbox,
+        requests: JoinSet::new(),
+        streams: HashMap::new(),
+        last_id: 0,
+        proven,
+        idle_since: Instant::now(),
+    };
+    let result = tokio::try_join!(session.read_loop(&mut receiver, stopping), write_loop(&mut sender, queue));
+    let result = match result {
+        Ok((goodbye, ())) => match sender.close(goodbye.reason, &goodbye.text).await {
+            Ok(()) => channel::finish(&mut sender, &mut receiver).await.map(|()| goodbye),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(Close { reason: CloseReason::Done, .. }) => info!("session ends"),
+        Ok(Close { reason, text }) => info!(?reason, "session ends: {}", Visible(&text)),
+        Err(error) => warn!("session ends: {error}"),
+    }
+}
+
+/// Sends what is queued until everything that could queue more is gone.
+async fn write_loop(sender: &mut Sender<Io>, mut queue: Queue) -> Result<(), ChannelError> {
+    while let Some(message) = queue.messages.recv().await {
+        let sent = tokio::time::timeout(SEND_TIMEOUT, sender.send(&message)).await;
+        sent.unwrap_or(Err(ChannelError::Dead(SEND_TIMEOUT.as_secs_f32())))?;
+        queue.room.add_permits(message.len());
+    }
+    Ok(())
+}
+
+/// Messages on their way to the peer, bounded by bytes.
+#[derive(Clone)]
+struct Outbox {
+    room: Arc<Semaphore>,
+    messages: mpsc::UnboundedSender<Vec<u8>>,
+}
+
+struct Queue {
+    room: Arc<Semaphore>,
+    messages: mpsc::UnboundedReceiver<Vec<u8>>,
+}
+
+impl Outbox {
+    fn new() -> (Self, Queue) {
+        let room = Arc::new(Semaphore::new(MAX_QUEUE));
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { room: room.clone(), messages: sender }, Queue { room, messages: receiver })
+    }
+
+    /// Waits for room, then queues. Nothing is lost while waiting: it is queued or the session is over.
+    async fn put(&self, message: Vec<u8>) {
+        // No message is longer than the queue, and the semaphore is never closed.
+        if let Ok(room) = self.room.acquire_many(message.len() as u32).await {
+            room.forget();
+            let _ = self.messages.send(message);
+        }
+    }
+}
+
+/// What the read loop knows about a request that is being answered.
+#[derive(Clone)]
+struct Stream {
+    id: u64,
+    /// The bytes that may still be sent; the last message may overdraw it.
+    credit: Arc<watch::Sender<i64>>,
+    cancel: Arc<Notify>,
+}
+
+impl Stream {
+    fn new(id: u64) -> Self {
+        let credit = Arc::new(watch::Sender::new(STREAM_CREDIT.cast_signed()));
+        Self { id, credit, cancel: Arc::default() }
+    }
+
+    fn extend_credit(&self, bytes: u64) {
+        let most = STREAM_CREDIT.cast_signed();
+        self.credit.send_modify(|left| *left = (*left + bytes.min(STREAM_CREDIT).cast_signed()).min(most));
+    }
+
+    /// Waits until there is credit, then takes this much of it.
+    async fn spend_credit(&self, bytes: usize) {
+        // It fails only if the sender is gone, which we hold.
+        let _ = self.credit.subscribe().wait_for(|left| *left > 0).await;
+        self.credit.send_modify(|left| *left -= bytes as i64);
+    }
+}
+
+struct Session {
+    context: Arc<Context>,
+    outbox: Outbox,
+    requests: JoinSet<()>,
+    streams: HashMap<Id, Stream>,
+    last_id: u64,
+    proven: bool,
+    /// When the last request was finished.
+    idle_since: Instant,
+}
+
+impl Session {
+    /// Takes what the client says until one side is done; the result is our goodbye.
+    async fn read_loop(
+        mut self,
+        receiver: &mut Receiver<Io>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> Result<Close, ChannelError> {
+        let mut drained_by = None;
+        loop {
+            let draining = drained_by.is_some();
+            if drained_by.is_some_and(|end| self.streams.is_empty() || end <= Instant::now()) {
+                return Ok(goodbye(CloseReason::GoingAway, "the server stops"));
+            }
+            let wake_at = drained_by.unwrap_or_else(Instant::now);
+            let idle_at = self.idle_since + self.context.limits.anonymous_idle_timeout;
+            let may_idle_out = !self.proven && self.streams.is_empty();
+            tokio::select! {
+                message = receiver.recv() => match message? {
+                    Some(message) => {
+                        if let Err(broken) = self.take(message, draining).await {
+                            return Ok(goodbye(CloseReason::ProtocolError, &broken));
+                        }
+                    }
+                    None => {
+                        debug!(close = ?receiver.peer_close(), "the client is done");
+                        self.finish_requests().await;
+                        return Ok(goodbye(CloseReason::Done, ""));
+                    }
+                },
+                Some(ended) = self.requests.join_next_with_id() => self.forget(ended).await,
+                () = stopped(&mut stopping), if !draining => {
+                    let patience = self.context.limits.drain_timeout.saturating_sub(GOODBYE_TIME);
+                    drained_by = Some(Instant::now() + patience);
+                }
+                () = tokio::time::sleep_until(wake_at), if draining => {}
+                () = tokio::time::sleep_until(idle_at), if may_idle_out => {
+                    return Ok(goodbye(CloseReason::Idle, "nothing was asked for a while; connect again when needed"));
+                }
+            }
+        }
+    }
+
+    /// Acts on one message; the error is what the client has broken.
+    async fn take(&mut self, message: &[u8], draining: bool) -> Result<(), String> {
+        match decode_client(message) {
+            Ok(Decoded::Message(ClientMessage::Request { id, request })) => {
+                self.claim(id)?;
+                let in_flight = self.streams.len();
+                if draining {
+                    self.fail(id, ErrorCode::ShuttingDown, "the server stops and takes no new requests".into()).await;
+                } else if in_flight >= MAX_IN_FLIGHT {
+                    let message = format!("{in_flight} requests are being answered already; wait for one to end");
+                    self.fail(id, ErrorCode::TooManyRequests, message).await;
+                } else {
+                    self.begin(id, request);
+                }
+            }
+            Ok(Decoded::Message(ClientMessage::Cancel { id })) => {
+                self.stream(id).into_iter().for_each(|stream| stream.cancel.notify_one());
+            }
+            Ok(Decoded::Message(ClientMessage::Credit { id, bytes })) => {
+                self.stream(id).into_iter().for_each(|stream| stream.extend_credit(bytes));
+            }
+            Ok(Decoded::Bulk { id, .. }) => return Err(format!("request {id} takes no bulk bytes")),
+            Err(DecodeError::Request { id, error }) => {
+                self.claim(id)?;
+                self.fail(id, error.code, error.message).await;
+            }
+            Err(DecodeError::Message(reason)) => return Err(format!("a message was not understood: {reason}")),
+        }
+        Ok(())
+    }
+
+    /// Ids strictly increase.
+    fn claim(&mut self, id: u64) -> Result<(), String> {
+        if id <= self.last_id {
+            return Err(format!("request id {id} does not follow {}", self.last_id));
+        }
+        self.last_id = id;
+        self.idle_since = Instant::now();
+        Ok(())
+    }
+
+    async fn fail(&self, id: u64, code: ErrorCode, message: String) {
+        debug!(id, ?code, "request refused: {}", Visible(&message));
+        self.outbox.put(encode(&ServerMessage::Error { id, error: RequestError { code, message } })).await;
+    }
+
+    fn begin(&mut self, id: u64, request: Request) {
+        let stream = Stream::new(id);
+        let task = self.requests.spawn(answer(self.context.clone(), stream.clone(), request, self.outbox.clone()));
+        self.streams.insert(task.id(), stream);
+    }
+
+    fn stream(&self, id: u64) -> Option<&Stream> {
+        self.streams.values().find(|stream| stream.id == id)
+    }
+
+    async fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let (task, failure) = match ended {
+            Ok((task, ())) => (task, None),
+            Err(error) => (error.id(), Some(error)),
+        };
+        let stream = self.streams.remove(&task);
+        if let (Some(error), Some(stream)) = (failure, stream) {
+            warn!("a request failed inside the server: {error}");
+            self.fail(stream.id, ErrorCode::Internal, "the server could not answer; its log says why".into()).await;
+        }
+        self.idle_since = Instant::now();
+    }
+
+    /// The client has said goodbye and still wants what it asked for.
+    async fn finish_requests(&mut self) {
+        while let Some(ended) = self.requests.join_next_with_id().await {
+            self.forget(ended).await;
+        }
+    }
+}
+
+/// Answers one request: replies as credit allows, then exactly one of end, error and cancelled.
+async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox: Outbox) {
+    let id = stream.id;
+    let (sink, mut replies) = ReplySink::new();
+    let sending = async {
+        while let Some(reply) = replies.recv().await {
+            let message = encode(&ServerMessage::Reply { id, reply });
+            stream.spend_credit(message.len()).await;
+            outbox.put(message).await;
+        }
+    };
+    let answering = async { tokio::join!(context.services.answer(request, sink), sending).0 };
+    let last = tokio::select! {
+        result = answering => match result {
+            Ok(()) => ServerMessage::End { id },
+            Err(error) => ServerMessage::Error { id, error },
+        },
+        () = stream.cancel.notified() => ServerMessage::Cancelled { id },
+    };
+    outbox.put(encode(&last)).await;
+}
+
+fn goodbye(reason: CloseReason, text: &str) -> Close {
+    Close { reason, text: text.to_owned() }
+}
