@@ -1,0 +1,178 @@
+//! `fernwire query`: one-shot, a pipe, or a prompt.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use fernwire::client::{CallError, Client};
+use fernwire::config::Folders;
+use fernwire::model::Visible;
+use fernwire::protocol::QueryReply;
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use serde_json::json;
+
+use crate::cli::QueryArgs;
+use crate::connect::Server;
+use crate::output;
+
+const PROMPT: &str = "Enter your Query: Eg SetA-One or type 'exit' to quit: ";
+
+pub(crate) fn run(mut args: QueryArgs) -> anyhow::Result<ExitCode> {
+    let mut server = Server::new(&args.client, &mut args.words)?;
+    let form = if args.client.json { Form::Json } else { Form::Plain };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        if !args.words.is_empty() {
+            ask_all(&mut server, args.words.into_iter().map(Ok), form).await
+        } else if io::stdin().is_terminal() && io::stdout().is_terminal() {
+            let form = if args.client.json { Form::Json } else { Form::Prompt };
+            Prompt::open(server, form).await
+        } else {
+            ask_all(&mut server, io::stdin().lines(), form).await
+        }
+    })
+}
+
+/// How replies are printed.
+#[derive(Clone, Copy)]
+enum Form {
+    Plain,
+    Prompt,
+    Json,
+}
+
+impl Form {
+    fn print(self, query: &str, reply: &QueryReply) -> io::Result<()> {
+        let text = match reply {
+            QueryReply::Timestamp { time } => Visible(time).to_string(),
+            QueryReply::Empty => "EMPTY".to_owned(),
+        };
+        match (self, reply) {
+            (Self::Plain, _) => output::result(text),
+            (Self::Prompt, _) => output::result(format_args!("[CLIENT] Received: {text}")),
+            (Self::Json, QueryReply::Timestamp { time }) => {
+                output::result(json!({ "query": query, "kind": "timestamp", "time": time }))
+            }
+            (Self::Json, QueryReply::Empty) => output::result(json!({ "query": query, "kind": "empty" })),
+        }
+    }
+}
+
+/// Asks every query in turn over one session. Blank lines ask nothing, and `exit` is the last line.
+async fn ask_all(
+    server: &mut Server,
+    queries: impl Iterator<Item = io::Result<String>>,
+    form: Form,
+) -> anyhow::Result<ExitCode> {
+    let client = server.connect().await?;
+    let mut all_found = true;
+    for query in queries {
+        let query = query?;
+        match query.trim() {
+            "" => {}
+            "exit" => break,
+            query => all_found &= ask(&client, query, form).await?,
+        }
+    }
+    client.close().await?;
+    Ok(if all_found { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Prints the replies to one query; the result is whether the server found it.
+async fn ask(client: &Client, query: &str, form: Form) -> anyhow::Result<bool> {
+    let mut replies = client.query(query);
+    let mut found = true;
+    while let Some(reply) = replies.next().await? {
+        found &= reply != QueryReply::Empty;
+        form.print(query, &reply)?;
+    }
+    Ok(found)
+}
+
+type Editor = rustyline::Editor<(), FileHistory>;
+
+/// A person at a terminal.
+struct Prompt {
+    server: Server,
+    form: Form,
+    /// The session in use; a lost one is replaced when the next query needs it.
+    client: Option<Client>,
+}
+
+impl Prompt {
+    async fn open(mut server: Server, form: Form) -> anyhow::Result<ExitCode> {
+        let client = Some(server.connect().await?);
+        let mut prompt = Self { server, form, client };
+        let mut editor = Editor::new()?;
+        let history = Folders::from_env(|name| std::env::var_os(name))?.config.join("query_history");
+        // A history that cannot be read or kept is no reason not to ask.
+        let _ = editor.load_history(&history);
+        loop {
+            let line;
+            (editor, line) = read_line(editor).await?;
+            match line {
+                Ok(line) if line.trim() == "exit" => break,
+                Ok(line) if line.trim().is_empty() => {}
+                Ok(line) => {
+                    let _ = editor.add_history_entry(line.trim());
+                    if let Err(error) = prompt.ask(line.trim()).await {
+                        if output::is_closed_pipe(&error) {
+                            return Err(error);
+                        }
+                        output::note(format_args!("fernwire: {error}"));
+                    }
+                }
+                Err(ReadlineError::Interrupted) => output::note("Type exit, or press Ctrl-D, to leave."),
+                Err(ReadlineError::Eof) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let _ = std::fs::create_dir_all(history.parent().unwrap_or(&history));
+        let _ = editor.save_history(&history);
+        if let Some(client) = prompt.client {
+            // Whoever leaves does not care how the server takes it.
+            let _ = client.close().await;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Asks one query; Ctrl-C stops it, and a second one stops waiting for the server to agree.
+    async fn ask(&mut self, query: &str) -> anyhow::Result<()> {
+        if self.client.as_ref().is_none_or(Client::is_closed) {
+            self.client = Some(self.server.connect().await?);
+            output::note("Connected again.");
+        }
+        let Some(client) = &self.client else { return Ok(()) };
+        let mut replies = client.query(query);
+        let mut cancelled = false;
+        loop {
+            tokio::select! {
+                reply = replies.next() => match reply {
+                    Ok(Some(reply)) => self.form.print(query, &reply)?,
+                    Ok(None) => return Ok(()),
+                    Err(CallError::Cancelled) => {
+                        output::note("Stopped.");
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+                interrupted = tokio::signal::ctrl_c() => {
+                    interrupted?;
+                    if std::mem::replace(&mut cancelled, true) {
+                        return Ok(());
+                    }
+                    replies.cancel();
+                }
+            }
+        }
+    }
+}
+
+/// Reads a line on a thread of its own, so that the session lives on meanwhile.
+async fn read_line(mut editor: Editor) -> anyhow::Result<(Editor, rustyline::Result<String>)> {
+    let reading = tokio::task::spawn_blocking(move || {
+        let line = editor.readline(PROMPT);
+        (editor, line)
+    });
+    Ok(reading.await?)
+}

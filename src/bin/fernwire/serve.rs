@@ -1,0 +1,213 @@
+//! `fernwire serve`: keys, listeners, a banner with a line that connects, and the server until a signal ends it.
+
+use std::fmt::Write;
+use std::fs::DirBuilder;
+use std::io::IsTerminal;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use fernwire::channel::Settings;
+use fernwire::channel::handshake::{KeyMode, Policy};
+use fernwire::config::{self, Folders, Kex, Limits, SECRET_KEY_FILE, find_secret_key};
+use fernwire::keys::{IdentityKey, KeyFileError, SecretKey};
+use fernwire::server::Server;
+use fernwire::service::Services;
+use fernwire::service::query::{Query, Table};
+use fernwire::transport::endpoint::Endpoint;
+use fernwire::transport::{self, tcp};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::ServeArgs;
+use crate::output;
+
+pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    start_logging();
+    raise_descriptor_limit();
+    if let Some(pinned) = args.listen.iter().find(|endpoint| endpoint.identity.is_some()) {
+        bail!("--listen {pinned}: a listener takes no `#` and identity; that part is for clients");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let keys = Keys::prepare(&args)?;
+    let mut listeners = Vec::new();
+    for endpoint in &args.listen {
+        listeners.push(transport::listen(endpoint).await?);
+    }
+    // Before the banner, so that whoever reads it can already stop us.
+    let mut signals = Signals::new()?;
+    let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
+    output::result(keys.banner(&local)?)?;
+    let services = Services { query: Query::new(Table::default(), args.tick) };
+    let server = Server::new(keys.policy, services, Limits::default(), Settings::default());
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let twice = async {
+        signals.next().await;
+        let _ = stop.send(());
+        signals.next().await;
+    };
+    tokio::select! {
+        () = server.run(listeners, async { drop(stopped.await) }) => {}
+        () = twice => tracing::warn!("stopped at once by a second signal"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The keys that a server runs with, and what its banner says of them.
+struct Keys {
+    policy: Policy,
+    identity_file: Option<(PathBuf, bool)>,
+    secret_file: Option<(PathBuf, bool)>,
+}
+
+impl Keys {
+    /// Reads the keys that the modes need, and makes those that are missing.
+    fn prepare(args: &ServeArgs) -> anyhow::Result<Self> {
+        let (secret_key, secret_file) = prepare_secret_key(args.kex, args.secret_key.as_deref())?;
+        let modes = args.kex.for_server(secret_key.is_some());
+        let (identity, identity_file) = if modes.need_share() {
+            let data = match &args.data {
+                Some(data) => data.clone(),
+                None => Folders::from_env(|name| std::env::var_os(name))?.data,
+            };
+            let (identity, path, made) = prepare_identity(&data)?;
+            (Some(identity), Some((path, made)))
+        } else {
+            (None, None)
+        };
+        Ok(Self { policy: Policy::new(modes, identity, secret_key)?, identity_file, secret_file })
+    }
+
+    fn banner(&self, listeners: &[Endpoint]) -> anyhow::Result<String> {
+        let mut banner = format!("Fernwire {} is ready.\n", env!("CARGO_PKG_VERSION"));
+        for listener in listeners {
+            writeln!(banner, "  listening   {listener}")?;
+        }
+        writeln!(banner, "  key modes   {}", self.policy.modes())?;
+        let from = |(path, made): &(PathBuf, bool)| {
+            format!("{}{}", path.display(), if *made { ", made just now" } else { "" })
+        };
+        if let (Some(identity), Some(file)) = (self.policy.identity(), &self.identity_file) {
+            writeln!(banner, "  identity    {identity}\n              ({})", from(file))?;
+        }
+        if let (Some(key), Some(file)) = (self.policy.secret_key(), &self.secret_file) {
+            writeln!(banner, "  secret key  id {} ({})", key.id(), from(file))?;
+        }
+        if self.policy.modes().contains(KeyMode::Psk) {
+            writeln!(
+                banner,
+                "  note        in key mode psk any holder of the secret key can pose as this server, and a stolen\n\
+                 \x20             key opens recorded sessions"
+            )?;
+        }
+        writeln!(banner, "Connect from another terminal:")?;
+        for listener in listeners {
+            writeln!(banner, "  {}", self.connect_line(listener)?)?;
+        }
+        write!(banner, "Stop with Ctrl-C.")?;
+        Ok(banner)
+    }
+
+    /// A line that connects from any directory of this machine.
+    fn connect_line(&self, listener: &Endpoint) -> anyhow::Result<String> {
+        let mut endpoint = tcp::reachable(listener);
+        endpoint.identity = self.policy.identity();
+        let mut flags = Vec::new();
+        if !self.policy.modes().contains(KeyMode::X25519)
+            && let Some((path, _)) = &self.secret_file
+        {
+            flags.extend(["--secret-key".to_owned(), std::path::absolute(path)?.display().to_string()]);
+        }
+        if endpoint.identity.is_none() {
+            flags.extend(["--kex".to_owned(), self.policy.modes().to_string()]);
+        }
+        Ok(connect_line(&endpoint, &flags))
+    }
+}
+
+/// A command that connects, ready to be pasted: after `cargo run` nothing is on PATH, so it begins with our own path.
+pub(crate) fn connect_line(endpoint: &Endpoint, flags: &[String]) -> String {
+    let program = std::env::current_exe().map_or("fernwire".into(), |path| path.display().to_string());
+    let mut words = vec![output::shell_word(&program), "query".into(), format!("'{endpoint}'")];
+    words.extend(flags.iter().map(|flag| output::shell_word(flag)));
+    words.push("SetA-Two".into());
+    words.join(" ")
+}
+
+/// A secret key if there is one, or if the listed modes need one: then it is made.
+fn prepare_secret_key(kex: Kex, named: Option<&Path>) -> anyhow::Result<(Option<SecretKey>, Option<(PathBuf, bool)>)> {
+    let wanted = match kex {
+        Kex::Auto => false,
+        Kex::Modes(modes) if modes.need_secret() => true,
+        Kex::Modes(_) => return Ok((None, None)),
+    };
+    match find_secret_key(named) {
+        Ok(Some(found)) => return Ok((Some(found.key), Some((found.path, false)))),
+        Ok(None) if !wanted => return Ok((None, None)),
+        Ok(None) => {}
+        Err(error) if error.is_missing() && wanted => {}
+        Err(error) if error.is_missing() => {
+            bail!("{error}; make it with `fernwire keygen`, or name a key mode with psk in --kex to have it made")
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let path = named.unwrap_or(Path::new(SECRET_KEY_FILE)).to_owned();
+    let key = SecretKey::generate();
+    key.save_new(&path)?;
+    Ok((Some(key), Some((path, true))))
+}
+
+fn prepare_identity(data: &Path) -> anyhow::Result<(IdentityKey, PathBuf, bool)> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.with_context(|| format!("cannot make the data directory {}", data.display()))?;
+    let path = config::identity_key(data);
+    match IdentityKey::load(&path) {
+        Err(error) if error.is_missing() => {}
+        loaded => return Ok((loaded?, path, false)),
+    }
+    let identity = IdentityKey::generate()?;
+    match identity.save_new(&path) {
+        Ok(()) => Ok((identity, path, true)),
+        // Another server made it between our look and our write: that one counts.
+        Err(KeyFileError::Exists { .. }) => Ok((IdentityKey::load(&path)?, path, false)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn start_logging() {
+    let filter = EnvFilter::try_from_env("FERNWIRE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
+}
+
+/// Every session takes a descriptor, and the soft limit is often 1,024.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, the accept loop survives running out.
+    let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
+}
