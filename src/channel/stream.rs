@@ -208,6 +208,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         self.receiver.recv().await
     }
 
+    /// The peer's goodbye, after `recv` has given `None`.
+    pub fn peer_close(&self) -> Option<Close> {
+        self.receiver.peer_close()
+    }
+
     /// The client has proven itself above the channel: from now on its messages may have [`MAX_MESSAGE`] bytes.
     pub fn lift_message_limits(&mut self) {
         self.sender.limit = MAX_MESSAGE;

@@ -1,0 +1,134 @@
+//! A server of the tests' own, on any transport and in any key mode, with clients that fit it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use fernwire::channel::handshake::{KeyMode, Offer, Policy};
+use fernwire::channel::{Channel, Keepalive, RekeyAfter, Settings};
+use fernwire::client::{CallError, Client, ConnectError, Options, Replies};
+use fernwire::config::{Kex, Limits};
+use fernwire::keys::{IdentityKey, SecretKey};
+use fernwire::protocol::QueryReply;
+use fernwire::server::Server;
+use fernwire::service::Services;
+use fernwire::service::query::{Query, Table};
+use fernwire::transport::endpoint::Endpoint;
+use fernwire::transport::{self, ByteStream, DialOptions};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The time from one timestamp to the next in these tests.
+pub const TICK: Duration = Duration::from_millis(20);
+
+/// How long anything may take before the test gives up on it.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running server, and what its clients need.
+pub struct Bed {
+    pub endpoint: Endpoint,
+    pub mode: KeyMode,
+    pub settings: Settings,
+    identity: IdentityKey,
+    secret_key: SecretKey,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bed {
+    pub async fn start(scheme: &str, mode: KeyMode) -> Self {
+        Self::with(scheme, mode, Limits::default(), Settings::default()).await
+    }
+
+    pub async fn with(scheme: &str, mode: KeyMode, limits: Limits, settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = transport::listen(&fresh_endpoint(scheme, &folder)).await.unwrap();
+        let endpoint = listener.local().clone();
+        let identity = IdentityKey::generate().unwrap();
+        let secret_key = SecretKey::generate();
+        let modes = [mode].into_iter().collect();
+        let policy = Policy::new(modes, Some(identity.clone()), Some(secret_key.clone())).unwrap();
+        let services = Services { query: Query::new(Table::default(), TICK) };
+        let server = Server::new(policy, services, limits, settings);
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(server.run(vec![listener], async { drop(stopped.await) }));
+        Self { endpoint, mode, settings, identity, secret_key, stop, running, _folder: folder }
+    }
+
+    /// Options of a client that trusts this server.
+    pub fn options(&self) -> Options {
+        Options {
+            kex: Kex::Modes([self.mode].into_iter().collect()),
+            secret_key: self.mode.needs_secret().then(|| self.secret_key.clone()),
+            channel: self.settings,
+            ..Options::default()
+        }
+    }
+
+    /// The server's address with its identity, in the modes that have one.
+    pub fn pinned(&self, endpoint: &Endpoint) -> Endpoint {
+        if self.mode.needs_share() { endpoint.with_identity(self.identity.public()) } else { endpoint.clone() }
+    }
+
+    pub async fn client(&self) -> Client {
+        self.client_at(&self.endpoint).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn client_at(&self, endpoint: &Endpoint) -> Result<Client, ConnectError> {
+        Client::connect(&self.pinned(endpoint), &self.options()).await
+    }
+
+    /// A bare channel to the server, for what a well-behaved client would not do.
+    pub async fn channel(&self) -> Channel<Box<dyn ByteStream>> {
+        let conn = transport::dial(&self.endpoint, &DialOptions::default()).await.unwrap();
+        let secret_key = self.mode.needs_secret().then(|| self.secret_key.clone());
+        let offer = Offer::new([self.mode].into_iter().collect(), secret_key).unwrap();
+        fernwire::channel::connect(conn.io, offer, self.settings).await.unwrap().trust()
+    }
+
+    /// Stops the server in order and waits until it has stopped.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        tokio::time::timeout(DEADLINE, self.running).await.unwrap().unwrap();
+    }
+}
+
+/// A place of this scheme that nobody uses.
+pub fn fresh_endpoint(scheme: &str, folder: &tempfile::TempDir) -> Endpoint {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let text = match scheme {
+        "tcp" => "tcp://127.0.0.1:0".to_owned(),
+        "unix" => format!("unix://{}/{number}.sock", folder.path().display()),
+        "memory" => format!("memory://test-{number}"),
+        other => panic!("no transport {other}"),
+    };
+    text.parse().unwrap()
+}
+
+/// Every reply to a request, to its end.
+pub async fn all(mut replies: Replies<QueryReply>) -> Result<Vec<QueryReply>, CallError> {
+    let mut collected = Vec::new();
+    while let Some(reply) = tokio::time::timeout(DEADLINE, replies.next()).await.unwrap()? {
+        collected.push(reply);
+    }
+    Ok(collected)
+}
+
+/// How many timestamps a query is answered with.
+pub async fn count(client: &Client, query: &str) -> usize {
+    let replies = all(client.query(query)).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(replies.iter().all(|reply| matches!(reply, QueryReply::Timestamp { .. })), "{replies:?}");
+    replies.len()
+}
+
+/// Both ends change their keys after every other record.
+pub fn rekey_often() -> Settings {
+    Settings { rekey: RekeyAfter { records: 3, ..RekeyAfter::default() }, ..Settings::default() }
+}
+
+/// Silence is noticed quickly.
+pub fn impatient() -> Settings {
+    let keepalive = Keepalive { ping_after: Duration::from_millis(100), dead_after: Duration::from_millis(400) };
+    Settings { keepalive, ..Settings::default() }
+}
