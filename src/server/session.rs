@@ -125,6 +125,13 @@ impl Stream {
     }
 }
 
+/// A session that takes no more than what it has begun.
+struct Ending {
+    /// What is not answered by then is dropped.
+    by: Instant,
+    goodbye: Close,
+}
+
 struct Session {
     context: Arc<Context>,
     outbox: Outbox,
@@ -143,34 +150,43 @@ impl Session {
         receiver: &mut Receiver<Io>,
         mut stopping: watch::Receiver<bool>,
     ) -> Result<Close, ChannelError> {
-        let mut drained_by = None;
+        let (mut client_done, mut server_stops) = (false, false);
+        let mut ending: Option<Ending> = None;
         loop {
-            let draining = drained_by.is_some();
-            if drained_by.is_some_and(|end| self.streams.is_empty() || end <= Instant::now()) {
-                return Ok(goodbye(CloseReason::GoingAway, "the server stops"));
+            if let Some(Ending { by, goodbye }) = &ending
+                && (self.streams.is_empty() || *by <= Instant::now())
+            {
+                return Ok(goodbye.clone());
             }
-            let wake_at = drained_by.unwrap_or_else(Instant::now);
             let idle_at = self.idle_since + self.context.limits.anonymous_idle_timeout;
             let may_idle_out = !self.proven && self.streams.is_empty();
+            let ends_by = ending.as_ref().map_or(idle_at, |ending| ending.by);
             tokio::select! {
-                message = receiver.recv() => match message? {
+                message = receiver.recv(), if !client_done => match message? {
                     Some(message) => {
-                        if let Err(broken) = self.take(message, draining).await {
+                        if let Err(broken) = self.take(message, server_stops).await {
                             return Ok(goodbye(CloseReason::ProtocolError, &broken));
                         }
                     }
                     None => {
                         debug!(close = ?receiver.peer_close(), "the client is done");
-                        self.finish_requests().await;
-                        return Ok(goodbye(CloseReason::Done, ""));
+                        client_done = true;
+                        // It still wants what it asked for, but can no longer show that it lives.
+                        let by = Instant::now() + self.context.settings.keepalive.dead_after;
+                        ending = Some(Ending { by, goodbye: goodbye(CloseReason::Done, "") });
                     }
                 },
                 Some(ended) = self.requests.join_next_with_id() => self.forget(ended).await,
-                () = stopped(&mut stopping), if !draining => {
+                () = stopped(&mut stopping), if !server_stops => {
+                    server_stops = true;
                     let patience = self.context.limits.drain_timeout.saturating_sub(GOODBYE_TIME);
-                    drained_by = Some(Instant::now() + patience);
+                    let by = Instant::now() + patience;
+                    ending = Some(match ending {
+                        Some(ending) => Ending { by: by.min(ending.by), ..ending },
+                        None => Ending { by, goodbye: goodbye(CloseReason::GoingAway, "the server stops") },
+                    });
                 }
-                () = tokio::time::sleep_until(wake_at), if draining => {}
+                () = tokio::time::sleep_until(ends_by), if ending.is_some() => {}
                 () = tokio::time::sleep_until(idle_at), if may_idle_out => {
                     return Ok(goodbye(CloseReason::Idle, "nothing was asked for a while; connect again when needed"));
                 }
@@ -245,13 +261,6 @@ impl Session {
             self.fail(stream.id, ErrorCode::Internal, "the server could not answer; its log says why".into()).await;
         }
         self.idle_since = Instant::now();
-    }
-
-    /// The client has said goodbye and still wants what it asked for.
-    async fn finish_requests(&mut self) {
-        while let Some(ended) = self.requests.join_next_with_id().await {
-            self.forget(ended).await;
-        }
     }
 }
 

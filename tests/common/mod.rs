@@ -1,5 +1,7 @@
 //! A server of the tests' own, on any transport and in any key mode, with clients that fit it.
+#![allow(dead_code, reason = "not every suite needs all of it")]
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -13,12 +15,15 @@ use fernwire::server::Server;
 use fernwire::service::Services;
 use fernwire::service::query::{Query, Table};
 use fernwire::transport::endpoint::Endpoint;
-use fernwire::transport::{self, ByteStream, DialOptions};
+use fernwire::transport::{self, ByteStream, DialOptions, Listener};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// The time from one timestamp to the next in these tests.
 pub const TICK: Duration = Duration::from_millis(20);
+
+/// What `Many-Many` is worth: more replies than a stream has credit for, twice.
+pub const MANY: u32 = 6000;
 
 /// How long anything may take before the test gives up on it.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -43,12 +48,29 @@ impl Bed {
     pub async fn with(scheme: &str, mode: KeyMode, limits: Limits, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = transport::listen(&fresh_endpoint(scheme, &folder)).await.unwrap();
+        Self::on(listener, folder, mode, limits, settings)
+    }
+
+    /// A server whose listener is wrapped in another.
+    pub async fn behind(mode: KeyMode, wrap: impl FnOnce(Box<dyn Listener>) -> Box<dyn Listener>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = transport::listen(&fresh_endpoint("memory", &folder)).await.unwrap();
+        Self::on(wrap(listener), folder, mode, Limits::default(), Settings::default())
+    }
+
+    fn on(
+        listener: Box<dyn Listener>,
+        folder: tempfile::TempDir,
+        mode: KeyMode,
+        limits: Limits,
+        settings: Settings,
+    ) -> Self {
         let endpoint = listener.local().clone();
         let identity = IdentityKey::generate().unwrap();
         let secret_key = SecretKey::generate();
         let modes = [mode].into_iter().collect();
         let policy = Policy::new(modes, Some(identity.clone()), Some(secret_key.clone())).unwrap();
-        let services = Services { query: Query::new(Table::default(), TICK) };
+        let services = Services { query: Query::new(table(), TICK) };
         let server = Server::new(policy, services, limits, settings);
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(vec![listener], async { drop(stopped.await) }));
@@ -91,6 +113,16 @@ impl Bed {
         let _ = self.stop.send(());
         tokio::time::timeout(DEADLINE, self.running).await.unwrap().unwrap();
     }
+}
+
+/// `SetA-One` to `SetE-Ten` as everywhere, and `Many-Many`.
+fn table() -> Table {
+    let names = ["One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
+    let numbered: Vec<_> = names.into_iter().map(str::to_owned).zip(1..).collect();
+    let sets = ["SetA", "SetB", "SetC", "SetD", "SetE"].into_iter().map(str::to_owned).zip(numbered.chunks(2));
+    let mut sets: BTreeMap<_, _> = sets.map(|(set, chunk)| (set, chunk.iter().cloned().collect())).collect();
+    sets.insert("Many".to_owned(), BTreeMap::from([("Many".to_owned(), MANY)]));
+    Table::new(sets)
 }
 
 /// A place of this scheme that nobody uses.

@@ -1,0 +1,227 @@
+//! What a server puts up with from those who stall, flood, idle or read slowly, and that others never notice.
+//!
+//! Over memory with a paused clock, so that hours pass at once; over TCP where real sockets matter.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Bed, DEADLINE, all, count};
+use fernwire::channel::handshake::KeyMode;
+use fernwire::channel::{CloseReason, Settings};
+use fernwire::client::CallError;
+use fernwire::config::Limits;
+use fernwire::protocol::codec::{Decoded, decode_server, encode};
+use fernwire::protocol::{ClientMessage, QueryRequest, Request, STREAM_CREDIT, ServerMessage};
+use fernwire::server::Server;
+use fernwire::transport::endpoint::Endpoint;
+use fernwire::transport::{self, BoxFuture, ByteStream, Incoming, Listener};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep, timeout};
+
+/// The first bytes of a ClientHello of 100 bytes.
+const HELLO_START: [u8; 12] = *b"\x01\x00\x64FERNWIRE\x01";
+
+async fn raw(bed: &Bed) -> Box<dyn ByteStream> {
+    transport::dial(&bed.endpoint, &Default::default()).await.unwrap().io
+}
+
+/// When the server ends the stream; what it says before does not matter.
+async fn ended(io: &mut Box<dyn ByteStream>) -> Duration {
+    let start = Instant::now();
+    let mut rest = Vec::new();
+    let _ = io.read_to_end(&mut rest).await;
+    start.elapsed()
+}
+
+fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    limits
+}
+
+#[tokio::test]
+async fn two_hundred_stalled_connections_delay_nobody() {
+    let bed = Bed::start("tcp", KeyMode::X25519).await;
+    let mut stalled = Vec::new();
+    for i in 0..200 {
+        let mut io = raw(&bed).await;
+        // Some say nothing, some stop in the middle.
+        io.write_all(&HELLO_START[..i % HELLO_START.len()]).await.unwrap();
+        stalled.push(io);
+    }
+    let client = bed.client().await;
+    assert_eq!(count(&client, "SetA-One").await, 1);
+    client.close().await.unwrap();
+    drop(stalled);
+    bed.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_and_a_byte_a_second_end_at_the_same_deadline() {
+    let bed = Bed::start("memory", KeyMode::X25519).await;
+    let timeout = Limits::default().handshake_timeout;
+    assert_eq!(ended(&mut raw(&bed).await).await, timeout);
+
+    let (mut read, mut write) = tokio::io::split(raw(&bed).await);
+    let start = Instant::now();
+    let dripping = async {
+        for byte in HELLO_START.into_iter().cycle() {
+            sleep(Duration::from_secs(1)).await;
+            if write.write_all(&[byte]).await.is_err() {
+                break;
+            }
+        }
+    };
+    let mut rest = Vec::new();
+    tokio::select! {
+        () = dripping => {}
+        _ = read.read_to_end(&mut rest) => {}
+    }
+    assert_eq!(start.elapsed(), timeout);
+    bed.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_pending_connection_gives_way_to_a_newcomer() {
+    let limits = limits(|limits| limits.max_pending_per_source = 2);
+    let bed = Bed::with("memory", KeyMode::X25519, limits, Settings::default()).await;
+    let mut first = raw(&bed).await;
+    let mut second = raw(&bed).await;
+    // Nobody has to wait for anything but the newcomer.
+    let newcomer = bed.client().await;
+    assert_eq!(ended(&mut first).await, Duration::ZERO);
+    assert_eq!(count(&newcomer, "SetA-One").await, 1);
+    assert!(ended(&mut second).await > Duration::ZERO);
+    newcomer.close().await.unwrap();
+    bed.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_has_so_many_anonymous_sessions_and_any_number_of_proven_ones() {
+    let limits = limits(|limits| limits.max_anonymous_per_source = 2);
+    let bed = Bed::with("memory", KeyMode::X25519, limits, Settings::default()).await;
+    let admitted = [bed.client().await, bed.client().await];
+    let refused = all(bed.client().await.query("SetA-One")).await.unwrap_err();
+    assert!(matches!(&refused, CallError::Closed(close) if close.reason == CloseReason::TooMany), "{refused:?}");
+    for client in admitted {
+        assert_eq!(count(&client, "SetA-One").await, 1);
+        client.close().await.unwrap();
+    }
+    assert_eq!(count(&bed.client().await, "SetA-One").await, 1);
+    bed.stop().await;
+
+    let bed = Bed::with("memory", KeyMode::Psk, limits, Settings::default()).await;
+    let proven = [bed.client().await, bed.client().await, bed.client().await];
+    for client in proven {
+        assert_eq!(count(&client, "SetA-One").await, 1);
+    }
+    bed.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_proven_nothing_and_asks_nothing_is_sent_home() {
+    let bed = Bed::start("memory", KeyMode::X25519).await;
+    let client = bed.client().await;
+    let almost = Limits::default().anonymous_idle_timeout - Duration::from_secs(1);
+    sleep(almost).await;
+    assert_eq!(count(&client, "SetA-One").await, 1);
+    sleep(almost).await;
+    assert!(!client.is_closed(), "asking has not reset the clock");
+    sleep(Duration::from_secs(2)).await;
+    let error = all(client.query("SetA-One")).await.unwrap_err();
+    assert!(matches!(&error, CallError::Closed(close) if close.reason == CloseReason::Idle), "{error:?}");
+    bed.stop().await;
+
+    let bed = Bed::start("memory", KeyMode::X25519Psk).await;
+    let client = bed.client().await;
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(count(&client, "SetA-One").await, 1);
+    client.close().await.unwrap();
+    bed.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_wait_for_credit() {
+    let limits = limits(|limits| limits.max_sessions = 1);
+    let bed = Bed::with("memory", KeyMode::Psk, limits, Settings::default()).await;
+    let mut channel = bed.channel().await;
+    let request = Request::Query(QueryRequest { query: "Many-Many".into() });
+    channel.send(&encode(&ClientMessage::Request { id: 1, request })).await.unwrap();
+    let mut got = 0;
+    while let Ok(message) = timeout(Duration::from_secs(10), channel.recv()).await {
+        got += message.unwrap().unwrap().len() as u64;
+    }
+    assert!((STREAM_CREDIT..STREAM_CREDIT + 1000).contains(&got), "{got}");
+    // Credit beyond what a stream may have is not kept.
+    channel.send(&encode(&ClientMessage::Credit { id: 1, bytes: 1 << 40 })).await.unwrap();
+    let mut more = 0;
+    while let Ok(message) = timeout(Duration::from_secs(10), channel.recv()).await {
+        let message = message.unwrap().unwrap();
+        more += message.len() as u64;
+        assert!(matches!(decode_server(message), Ok(Decoded::Message(ServerMessage::Reply { id: 1, .. }))));
+    }
+    assert!((STREAM_CREDIT - 1000..STREAM_CREDIT + 1000).contains(&more), "{more}");
+    // Who leaves without taking the rest is let go, and takes nobody's place for long.
+    channel.close(CloseReason::Done, "").await.unwrap();
+    sleep(Settings::default().keepalive.dead_after).await;
+
+    // A client that consumes gives credit by itself.
+    let client = bed.client().await;
+    assert_eq!(count(&client, "Many-Many").await, common::MANY as usize);
+    client.close().await.unwrap();
+    bed.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopping_server_waits_for_ten_seconds_at_most() {
+    let bed = Bed::start("memory", KeyMode::Psk).await;
+    let client = bed.client().await;
+    let mut replies = client.query("Many-Many");
+    replies.next().await.unwrap().unwrap();
+    let start = Instant::now();
+    let (error, ()) = tokio::join!(all(replies), bed.stop());
+    assert!(start.elapsed() <= Limits::default().drain_timeout);
+    assert!(matches!(error, Err(CallError::Closed(close)) if close.reason == CloseReason::GoingAway));
+}
+
+/// Fails a few times before it accepts, as a listener does that has run out of descriptors.
+struct Flaky {
+    inner: Box<dyn Listener>,
+    failures: u32,
+}
+
+impl Listener for Flaky {
+    fn accept(&mut self) -> BoxFuture<'_, std::io::Result<Incoming>> {
+        match self.failures.checked_sub(1) {
+            Some(left) => {
+                self.failures = left;
+                Box::pin(async { Err(std::io::Error::other("too many open files")) })
+            }
+            None => self.inner.accept(),
+        }
+    }
+
+    fn local(&self) -> &Endpoint {
+        self.inner.local()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn accept_errors_are_survived() {
+    let bed = Bed::behind(KeyMode::X25519, |inner| Box::new(Flaky { inner, failures: 12 })).await;
+    let start = Instant::now();
+    let client = timeout(DEADLINE, bed.client()).await.unwrap();
+    assert_eq!(count(&client, "SetA-One").await, 1);
+    // It rested between the tries instead of spinning, and not for longer than a second each.
+    assert!((Duration::from_secs(1)..Duration::from_secs(12)).contains(&start.elapsed()), "{:?}", start.elapsed());
+    client.close().await.unwrap();
+    bed.stop().await;
+}
+
+#[test]
+fn a_server_can_be_sent_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Server>();
+}
