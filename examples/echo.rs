@@ -1,6 +1,7 @@
 //! The channel as a library: two ends that share a secret key talk over TCP. No server, no command line.
 //!
 //! `cargo run --example echo --no-default-features`
+#![allow(clippy::print_stdout)]
 
 use fernwire::channel::handshake::{Offer, Policy};
 use fernwire::channel::{self, CloseReason, Settings};

@@ -82,7 +82,11 @@ impl SecretKey {
 
 /// A server's long-term X25519 secret (RFC 7748), which proves who it is.
 #[derive(Clone)]
-pub struct IdentityKey(StaticSecret);
+pub struct IdentityKey {
+    secret: StaticSecret,
+    /// Kept, since every handshake needs it and it costs a curve operation.
+    public: PublicIdentity,
+}
 
 impl IdentityKey {
     /// A new identity from the operating system's randomness.
@@ -94,7 +98,8 @@ impl IdentityKey {
 
     /// The identity with these secret bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(StaticSecret::from(bytes))
+        let secret = StaticSecret::from(bytes);
+        Self { public: PublicIdentity::from_bytes(PublicKey::from(&secret).to_bytes()), secret }
     }
 
     /// Reads `fernwire-identity-1 <base64url>`; white space around it is allowed.
@@ -108,12 +113,12 @@ impl IdentityKey {
 
     /// The X25519 secret, for the handshake.
     pub(crate) fn secret(&self) -> &StaticSecret {
-        &self.0
+        &self.secret
     }
 
     /// The public half, which clients pin.
     pub fn public(&self) -> PublicIdentity {
-        PublicIdentity::from_bytes(PublicKey::from(&self.0).to_bytes())
+        self.public
     }
 
     /// Reads an identity.key that only its owner can read.
@@ -124,7 +129,7 @@ impl IdentityKey {
 
     /// Writes the key to a new file (0600) that appears whole or not at all; never overwrites.
     pub fn save_new(&self, path: &Path) -> Result<(), KeyFileError> {
-        let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_bytes()));
+        let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.secret.as_bytes()));
         write_new(path, &Zeroizing::new(format!("{IDENTITY_PREFIX}{}", *encoded)))
     }
 }

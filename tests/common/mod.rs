@@ -20,19 +20,19 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// The time from one timestamp to the next in these tests.
-pub const TICK: Duration = Duration::from_millis(20);
+pub(crate) const TICK: Duration = Duration::from_millis(20);
 
 /// What `Many-Many` is worth: more replies than a stream has credit for, twice.
-pub const MANY: u32 = 6000;
+pub(crate) const MANY: u32 = 6000;
 
 /// How long anything may take before the test gives up on it.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A running server, and what its clients need.
-pub struct Bed {
-    pub endpoint: Endpoint,
-    pub mode: KeyMode,
-    pub settings: Settings,
+pub(crate) struct Bed {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) mode: KeyMode,
+    pub(crate) settings: Settings,
     identity: IdentityKey,
     secret_key: SecretKey,
     stop: oneshot::Sender<()>,
@@ -41,18 +41,18 @@ pub struct Bed {
 }
 
 impl Bed {
-    pub async fn start(scheme: &str, mode: KeyMode) -> Self {
+    pub(crate) async fn start(scheme: &str, mode: KeyMode) -> Self {
         Self::with(scheme, mode, Limits::default(), Settings::default()).await
     }
 
-    pub async fn with(scheme: &str, mode: KeyMode, limits: Limits, settings: Settings) -> Self {
+    pub(crate) async fn with(scheme: &str, mode: KeyMode, limits: Limits, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = transport::listen(&fresh_endpoint(scheme, &folder)).await.unwrap();
         Self::on(listener, folder, mode, limits, settings)
     }
 
     /// A server whose listener is wrapped in another.
-    pub async fn behind(mode: KeyMode, wrap: impl FnOnce(Box<dyn Listener>) -> Box<dyn Listener>) -> Self {
+    pub(crate) async fn behind(mode: KeyMode, wrap: impl FnOnce(Box<dyn Listener>) -> Box<dyn Listener>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = transport::listen(&fresh_endpoint("memory", &folder)).await.unwrap();
         Self::on(wrap(listener), folder, mode, Limits::default(), Settings::default())
@@ -78,7 +78,7 @@ impl Bed {
     }
 
     /// Options of a client that trusts this server.
-    pub fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options {
             kex: Kex::Modes([self.mode].into_iter().collect()),
             secret_key: self.mode.needs_secret().then(|| self.secret_key.clone()),
@@ -88,20 +88,20 @@ impl Bed {
     }
 
     /// The server's address with its identity, in the modes that have one.
-    pub fn pinned(&self, endpoint: &Endpoint) -> Endpoint {
+    pub(crate) fn pinned(&self, endpoint: &Endpoint) -> Endpoint {
         if self.mode.needs_share() { endpoint.with_identity(self.identity.public()) } else { endpoint.clone() }
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         self.client_at(&self.endpoint).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub async fn client_at(&self, endpoint: &Endpoint) -> Result<Client, ConnectError> {
+    pub(crate) async fn client_at(&self, endpoint: &Endpoint) -> Result<Client, ConnectError> {
         Client::connect(&self.pinned(endpoint), &self.options()).await
     }
 
     /// A bare channel to the server, for what a well-behaved client would not do.
-    pub async fn channel(&self) -> Channel<Box<dyn ByteStream>> {
+    pub(crate) async fn channel(&self) -> Channel<Box<dyn ByteStream>> {
         let conn = transport::dial(&self.endpoint, &DialOptions::default()).await.unwrap();
         let secret_key = self.mode.needs_secret().then(|| self.secret_key.clone());
         let offer = Offer::new([self.mode].into_iter().collect(), secret_key).unwrap();
@@ -109,7 +109,7 @@ impl Bed {
     }
 
     /// Stops the server in order and waits until it has stopped.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         tokio::time::timeout(DEADLINE, self.running).await.unwrap().unwrap();
     }
@@ -126,7 +126,7 @@ fn table() -> Table {
 }
 
 /// A place of this scheme that nobody uses.
-pub fn fresh_endpoint(scheme: &str, folder: &tempfile::TempDir) -> Endpoint {
+pub(crate) fn fresh_endpoint(scheme: &str, folder: &tempfile::TempDir) -> Endpoint {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let text = match scheme {
@@ -139,7 +139,7 @@ pub fn fresh_endpoint(scheme: &str, folder: &tempfile::TempDir) -> Endpoint {
 }
 
 /// Every reply to a request, to its end.
-pub async fn all(mut replies: Replies<QueryReply>) -> Result<Vec<QueryReply>, CallError> {
+pub(crate) async fn all(mut replies: Replies<QueryReply>) -> Result<Vec<QueryReply>, CallError> {
     let mut collected = Vec::new();
     while let Some(reply) = tokio::time::timeout(DEADLINE, replies.next()).await.unwrap()? {
         collected.push(reply);
@@ -148,19 +148,19 @@ pub async fn all(mut replies: Replies<QueryReply>) -> Result<Vec<QueryReply>, Ca
 }
 
 /// How many timestamps a query is answered with.
-pub async fn count(client: &Client, query: &str) -> usize {
+pub(crate) async fn count(client: &Client, query: &str) -> usize {
     let replies = all(client.query(query)).await.unwrap_or_else(|error| panic!("{error}"));
     assert!(replies.iter().all(|reply| matches!(reply, QueryReply::Timestamp { .. })), "{replies:?}");
     replies.len()
 }
 
 /// Both ends change their keys after every other record.
-pub fn rekey_often() -> Settings {
+pub(crate) fn rekey_often() -> Settings {
     Settings { rekey: RekeyAfter { records: 3, ..RekeyAfter::default() }, ..Settings::default() }
 }
 
 /// Silence is noticed quickly.
-pub fn impatient() -> Settings {
+pub(crate) fn impatient() -> Settings {
     let keepalive = Keepalive { ping_after: Duration::from_millis(100), dead_after: Duration::from_millis(400) };
     Settings { keepalive, ..Settings::default() }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use fernwire::channel::Settings;
 use fernwire::channel::handshake::{KeyMode, Policy};
 use fernwire::config::{self, Folders, Kex, Limits, SECRET_KEY_FILE, find_secret_key};
@@ -78,29 +78,47 @@ impl Signals {
     }
 }
 
+/// A key with the file that holds it.
+struct KeyFile<K> {
+    key: K,
+    path: PathBuf,
+    /// Whether this run has made it.
+    made: bool,
+}
+
+impl<K> KeyFile<K> {
+    fn origin(&self) -> String {
+        format!("{}{}", self.path.display(), if self.made { ", made just now" } else { "" })
+    }
+}
+
 /// The keys that a server runs with, and what its banner says of them.
 struct Keys {
     policy: Policy,
-    identity_file: Option<(PathBuf, bool)>,
-    secret_file: Option<(PathBuf, bool)>,
+    identity: Option<KeyFile<IdentityKey>>,
+    secret_key: Option<KeyFile<SecretKey>>,
 }
 
 impl Keys {
     /// Reads the keys that the modes need, and makes those that are missing.
     fn prepare(args: &ServeArgs) -> anyhow::Result<Self> {
-        let (secret_key, secret_file) = prepare_secret_key(args.kex, args.secret_key.as_deref())?;
+        let secret_key = prepare_secret_key(args.kex, args.secret_key.as_deref())?;
         let modes = args.kex.for_server(secret_key.is_some());
-        let (identity, identity_file) = if modes.need_share() {
+        let identity = if modes.need_share() {
             let data = match &args.data {
                 Some(data) => data.clone(),
                 None => Folders::from_env(|name| std::env::var_os(name))?.data,
             };
-            let (identity, path, made) = prepare_identity(&data)?;
-            (Some(identity), Some((path, made)))
+            Some(prepare_identity(&data)?)
         } else {
-            (None, None)
+            None
         };
-        Ok(Self { policy: Policy::new(modes, identity, secret_key)?, identity_file, secret_file })
+        let policy = Policy::new(
+            modes,
+            identity.as_ref().map(|file| file.key.clone()),
+            secret_key.as_ref().map(|file| file.key.clone()),
+        )?;
+        Ok(Self { policy, identity, secret_key })
     }
 
     fn banner(&self, listeners: &[Endpoint]) -> anyhow::Result<String> {
@@ -109,14 +127,11 @@ impl Keys {
             writeln!(banner, "  listening   {listener}")?;
         }
         writeln!(banner, "  key modes   {}", self.policy.modes())?;
-        let from = |(path, made): &(PathBuf, bool)| {
-            format!("{}{}", path.display(), if *made { ", made just now" } else { "" })
-        };
-        if let (Some(identity), Some(file)) = (self.policy.identity(), &self.identity_file) {
-            writeln!(banner, "  identity    {identity}\n              ({})", from(file))?;
+        if let Some(file) = &self.identity {
+            writeln!(banner, "  identity    {}\n              ({})", file.key.public(), file.origin())?;
         }
-        if let (Some(key), Some(file)) = (self.policy.secret_key(), &self.secret_file) {
-            writeln!(banner, "  secret key  id {} ({})", key.id(), from(file))?;
+        if let Some(file) = &self.secret_key {
+            writeln!(banner, "  secret key  id {} ({})", file.key.id(), file.origin())?;
         }
         if self.policy.modes().contains(KeyMode::Psk) {
             writeln!(
@@ -139,9 +154,9 @@ impl Keys {
         endpoint.identity = self.policy.identity();
         let mut flags = Vec::new();
         if !self.policy.modes().contains(KeyMode::X25519)
-            && let Some((path, _)) = &self.secret_file
+            && let Some(file) = &self.secret_key
         {
-            flags.extend(["--secret-key".to_owned(), std::path::absolute(path)?.display().to_string()]);
+            flags.extend(["--secret-key".to_owned(), std::path::absolute(&file.path)?.display().to_string()]);
         }
         if endpoint.identity.is_none() {
             flags.extend(["--kex".to_owned(), self.policy.modes().to_string()]);
@@ -160,15 +175,15 @@ pub(crate) fn connect_line(endpoint: &Endpoint, flags: &[String]) -> String {
 }
 
 /// A secret key if there is one, or if the listed modes need one: then it is made.
-fn prepare_secret_key(kex: Kex, named: Option<&Path>) -> anyhow::Result<(Option<SecretKey>, Option<(PathBuf, bool)>)> {
+fn prepare_secret_key(kex: Kex, named: Option<&Path>) -> anyhow::Result<Option<KeyFile<SecretKey>>> {
     let wanted = match kex {
         Kex::Auto => false,
         Kex::Modes(modes) if modes.need_secret() => true,
-        Kex::Modes(_) => return Ok((None, None)),
+        Kex::Modes(_) => return Ok(None),
     };
     match find_secret_key(named) {
-        Ok(Some(found)) => return Ok((Some(found.key), Some((found.path, false)))),
-        Ok(None) if !wanted => return Ok((None, None)),
+        Ok(Some(found)) => return Ok(Some(KeyFile { key: found.key, path: found.path, made: false })),
+        Ok(None) if !wanted => return Ok(None),
         Ok(None) => {}
         Err(error) if error.is_missing() && wanted => {}
         Err(error) if error.is_missing() => {
@@ -179,22 +194,22 @@ fn prepare_secret_key(kex: Kex, named: Option<&Path>) -> anyhow::Result<(Option<
     let path = named.unwrap_or(Path::new(SECRET_KEY_FILE)).to_owned();
     let key = SecretKey::generate();
     key.save_new(&path)?;
-    Ok((Some(key), Some((path, true))))
+    Ok(Some(KeyFile { key, path, made: true }))
 }
 
-fn prepare_identity(data: &Path) -> anyhow::Result<(IdentityKey, PathBuf, bool)> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.with_context(|| format!("cannot make the data directory {}", data.display()))?;
+fn prepare_identity(data: &Path) -> anyhow::Result<KeyFile<IdentityKey>> {
+    let folder = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    folder.map_err(|error| anyhow!("cannot make the data directory {}: {error}", data.display()))?;
     let path = config::identity_key(data);
     match IdentityKey::load(&path) {
         Err(error) if error.is_missing() => {}
-        loaded => return Ok((loaded?, path, false)),
+        loaded => return Ok(KeyFile { key: loaded?, path, made: false }),
     }
-    let identity = IdentityKey::generate()?;
-    match identity.save_new(&path) {
-        Ok(()) => Ok((identity, path, true)),
+    let key = IdentityKey::generate()?;
+    match key.save_new(&path) {
+        Ok(()) => Ok(KeyFile { key, path, made: true }),
         // Another server made it between our look and our write: that one counts.
-        Err(KeyFileError::Exists { .. }) => Ok((IdentityKey::load(&path)?, path, false)),
+        Err(KeyFileError::Exists { .. }) => Ok(KeyFile { key: IdentityKey::load(&path)?, path, made: false }),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,0 +1,25 @@
+# The few things that a person does with this repository.
+.PHONY: run-server run-client test vectors bench clean
+
+# A server with its defaults: keys are made on the first run.
+run-server:
+	cargo run --release -- serve
+
+# A prompt at the local server; ARGS goes to `query`, as in: make run-client ARGS=SetA-Two
+run-client:
+	cargo run --release -- query $(ARGS)
+
+# All tests, and what they need.
+test:
+	scripts/test.sh
+
+# Writes tests/vectors anew from the code; look at the difference before you keep it.
+vectors:
+	FERNWIRE_WRITE_VECTORS=1 cargo test --lib vectors
+
+# Every figure is a ratio to something that is measured in the same run.
+bench:
+	cargo bench
+
+clean:
+	cargo clean

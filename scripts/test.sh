@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Everything that has to hold before a change lands: format, lints, documentation, features, tests. `make test` runs it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/test-env.sh
+
+step() { printf '\n== %s\n' "$*"; }
+
+# A minimal toolchain may lack these two components; everything else is still tested then.
+if cargo fmt --version >/dev/null 2>&1; then
+    step format
+    cargo fmt --check
+else
+    echo "skipped: rustfmt is not installed (rustup component add rustfmt)"
+fi
+if cargo clippy --version >/dev/null 2>&1; then
+    step lints
+    cargo clippy --locked --quiet --all-targets -- -D warnings
+    cargo clippy --locked --quiet --no-default-features --lib --example echo -- -D warnings
+else
+    echo "skipped: clippy is not installed (rustup component add clippy)"
+fi
+
+step documentation
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps
+
+step "the bare library has no command line, no terminal, no database and no TLS"
+heavy=$(cargo tree --locked -e normal --no-default-features --prefix none |
+    grep -E '^(clap|rustyline|crossterm|ratatui|rusqlite|libsqlite3-sys|rustls|tokio-rustls|rcgen|serde|tracing) ' || true)
+if [ -n "$heavy" ]; then
+    printf 'the library without features depends on:\n%s\n' "$heavy" >&2
+    exit 1
+fi
+cargo run --locked --quiet --example echo --no-default-features
+
+step tests
+cargo test --locked --quiet --no-default-features --lib
+cargo test --locked
