@@ -199,7 +199,9 @@ fn prepare_secret_key(kex: Kex, named: Option<&Path>) -> anyhow::Result<Option<K
 
 fn prepare_identity(data: &Path) -> anyhow::Result<KeyFile<IdentityKey>> {
     let folder = DirBuilder::new().recursive(true).mode(0o700).create(data);
-    folder.map_err(|error| anyhow!("cannot make the data directory {}: {error}", data.display()))?;
+    folder.map_err(|error| {
+        anyhow!("cannot make the data directory {}: {error}; name another with --data", data.display())
+    })?;
     let path = config::identity_key(data);
     match IdentityKey::load(&path) {
         Err(error) if error.is_missing() => {}
