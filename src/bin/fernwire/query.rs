@@ -10,6 +10,7 @@ use fernwire::protocol::QueryReply;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::QueryArgs;
 use crate::connect::Server;
@@ -155,6 +156,8 @@ impl Prompt {
             output::note("Connected again.");
         }
         let Some(client) = &self.client else { return Ok(()) };
+        // One listener for the whole query: between two of them a Ctrl-C would be lost.
+        let mut interrupts = signal(SignalKind::interrupt())?;
         let mut replies = client.query(query);
         let mut cancelled = false;
         loop {
@@ -168,8 +171,7 @@ impl Prompt {
                     }
                     Err(error) => return Err(error.into()),
                 },
-                interrupted = tokio::signal::ctrl_c() => {
-                    interrupted?;
+                _ = interrupts.recv() => {
                     if std::mem::replace(&mut cancelled, true) {
                         return Ok(());
                     }
