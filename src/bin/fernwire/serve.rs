@@ -15,7 +15,7 @@ use fernwire::keys::{IdentityKey, KeyFileError, SecretKey};
 use fernwire::server::Server;
 use fernwire::service::Services;
 use fernwire::service::query::{Query, Table};
-use fernwire::transport::endpoint::Endpoint;
+use fernwire::transport::endpoint::{Address, Endpoint};
 use fernwire::transport::{self, tcp};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,6 +29,9 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     raise_descriptor_limit();
     if let Some(pinned) = args.listen.iter().find(|endpoint| endpoint.identity.is_some()) {
         bail!("--listen {pinned}: a listener takes no `#` and identity; that part is for clients");
+    }
+    if let Some(memory) = args.listen.iter().find(|endpoint| matches!(endpoint.address, Address::Memory(_))) {
+        bail!("--listen {memory}: nobody outside of this process could connect; listen on tcp:// or unix://");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(args))
