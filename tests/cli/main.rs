@@ -1,0 +1,12 @@
+//! The command line as people and scripts use it: the real program, its output and its exit codes.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "../program/mod.rs"]
+mod program;
+
+mod bad_input;
+mod connecting;
+mod keys;
+mod stopping;
+mod trust;
