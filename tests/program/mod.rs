@@ -252,8 +252,11 @@ impl Output {
     fn wait_until(&self, enough: impl Fn(&Printed) -> bool) -> String {
         let printed = self.0.0.lock().unwrap();
         let (printed, waited) = self.0.1.wait_timeout_while(printed, PATIENCE, |printed| !enough(printed)).unwrap();
-        assert!(!waited.timed_out(), "waited too long; printed so far: {:?}", printed.text);
-        printed.text.clone()
+        let text = printed.text.clone();
+        // Before we give up, so that the reading thread does not fall over a poisoned lock.
+        drop(printed);
+        assert!(!waited.timed_out(), "waited too long; printed so far: {text:?}");
+        text
     }
 }
 
