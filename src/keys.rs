@@ -303,6 +303,9 @@ fn write_new(path: &Path, line: &str) -> Result<(), KeyFileError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    if !folder.is_dir() {
+        return Err(failed(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist")));
+    }
     // A temporary file is 0600 from its first moment.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     writeln!(file, "{line}").map_err(failed)?;

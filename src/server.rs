@@ -116,7 +116,7 @@ async fn connection(
             result.unwrap_or_else(|_| Err(format!("not finished within {:?}", context.limits.handshake_timeout)))
         }
         () = place.evicted() => Err("its place was given to a newer connection".to_owned()),
-        () = stopped(&mut stopping) => Err("the server stops".to_owned()),
+        () = stopped(&mut stopping) => return info!("the server stops before the handshake is finished"),
     };
     match result {
         Ok(channel) => welcome(&context, channel, place, stopping).await,

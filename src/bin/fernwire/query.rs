@@ -151,13 +151,19 @@ impl Prompt {
 
     /// Asks one query; Ctrl-C stops it, and a second one stops waiting for the server to agree.
     async fn ask(&mut self, query: &str) -> anyhow::Result<()> {
+        // One listener for all of it: between two of them a Ctrl-C would be lost.
+        let mut interrupts = signal(SignalKind::interrupt())?;
         if self.client.as_ref().is_none_or(Client::is_closed) {
-            self.client = Some(self.server.connect().await?);
+            tokio::select! {
+                client = self.server.connect() => self.client = Some(client?),
+                _ = interrupts.recv() => {
+                    output::note("Stopped.");
+                    return Ok(());
+                }
+            }
             output::note("Connected again.");
         }
         let Some(client) = &self.client else { return Ok(()) };
-        // One listener for the whole query: between two of them a Ctrl-C would be lost.
-        let mut interrupts = signal(SignalKind::interrupt())?;
         let mut replies = client.query(query);
         let mut cancelled = false;
         loop {
