@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Makes the Python environment that the tests compare us with: target/python, with one pinned package.
+set -euo pipefail
+
+cryptography=cryptography==50.0.2
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=target/python/bin/python3
+
+if "$python" -c 'import cryptography' 2>/dev/null; then
+    exit 0
+fi
+
+# Debian ships Python without what a virtual environment needs.
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null && command -v apt-get >/dev/null; then
+    as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root=(sudo)
+    fi
+    "${as_root[@]}" apt-get install --yes python3-venv
+fi
+
+mkdir -p target
+# An environment that was cut off half-way, or whose Python has gone, is made anew.
+python3 -m venv --clear target/python
+"$python" -m pip install --quiet --disable-pip-version-check "$cryptography"
+"$python" -c 'import cryptography'
