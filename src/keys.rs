@@ -317,6 +317,45 @@ fn write_new(path: &Path, line: &str) -> Result<(), KeyFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn keys_survive_their_text_forms(bytes: [u8; 32]) {
+            let secret = SecretKey::from_text(&URL_SAFE.encode(bytes)).unwrap_or_else(|wrong| panic!("{wrong}"));
+            prop_assert_eq!(secret.expose(), &bytes);
+            let identity = format!("{IDENTITY_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
+            let identity = IdentityKey::from_text(&identity).unwrap_or_else(|wrong| panic!("{wrong}"));
+            prop_assert_eq!(identity.secret().as_bytes(), &bytes);
+        }
+
+        #[test]
+        fn any_text_is_refused_or_is_the_one_form_of_its_key(
+            text in "(fernwire-identity-1 )?[A-Za-z0-9_+/-]{42,44}={0,2}"
+        ) {
+            if let Ok(key) = SecretKey::from_text(&text) {
+                prop_assert_eq!(URL_SAFE.encode(key.expose()), text);
+            } else if let Ok(key) = IdentityKey::from_text(&text) {
+                prop_assert_eq!(format!("{IDENTITY_PREFIX}{}", URL_SAFE_NO_PAD.encode(key.secret().as_bytes())), text);
+            }
+        }
+    }
+
+    proptest! {
+        // Each case syncs two files to the disk.
+        #![proptest_config(ProptestConfig::with_cases(8))]
+        #[test]
+        fn keys_survive_their_files(bytes: [u8; 32]) {
+            let folder = tempfile::tempdir().unwrap();
+            let (secret, identity) = (folder.path().join("secret.key"), folder.path().join("identity.key"));
+            SecretKey::from_bytes(bytes).save_new(&secret).unwrap();
+            IdentityKey::from_bytes(bytes).save_new(&identity).unwrap();
+            let secret = SecretKey::load(&secret).unwrap_or_else(|e| panic!("{e}"));
+            prop_assert_eq!(secret.expose(), &bytes);
+            let identity = IdentityKey::load(&identity).unwrap_or_else(|e| panic!("{e}"));
+            prop_assert_eq!(identity.secret().as_bytes(), &bytes);
+        }
+    }
 
     fn wrong(text: &str) -> String {
         SecretKey::from_text(text).err().unwrap().to_string()

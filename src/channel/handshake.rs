@@ -482,6 +482,26 @@ impl Established {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn modes_survive_their_text_form(chosen in prop::collection::vec(prop::sample::select(&KeyMode::ALL), 1..6)) {
+            let modes: KeyModes = chosen.iter().copied().collect();
+            prop_assert_eq!(modes.to_string().parse(), Ok(modes));
+            // In any order, and named more than once.
+            let names: Vec<_> = chosen.iter().map(|mode| mode.name()).collect();
+            prop_assert_eq!(names.join(",").parse(), Ok(modes));
+        }
+
+        #[test]
+        fn any_text_is_refused_or_names_modes_alone(text in "(x25519|\\+psk|psk|,| |[a-z0-9]){0,6}") {
+            if let Ok(modes) = text.parse::<KeyModes>() {
+                prop_assert!(text.split(',').all(|name| modes.iter().any(|mode| mode.name() == name.trim())));
+                prop_assert!(modes.iter().all(|mode| text.split(',').any(|name| name.trim() == mode.name())));
+            }
+        }
+    }
 
     #[test]
     fn modes_are_listed_by_preference_whatever_their_order_in_the_text() {
