@@ -15,7 +15,7 @@ test:
 
 # Writes tests/vectors anew from the code; look at the difference before you keep it.
 vectors:
-	FERNWIRE_WRITE_VECTORS=1 cargo test --lib vectors
+	FERNWIRE_WRITE_VECTORS=1 cargo test --lib channel::vectors
 
 # Every figure is a ratio to something that is measured in the same run.
 bench:
