@@ -127,18 +127,22 @@ async fn read_frame<S: AsyncRead + Unpin>(io: &mut S, due: FrameType) -> Result<
 }
 
 /// Tells the peer, as far as it still listens; then ends our direction, so that the alert is not lost in a reset.
+/// Takes [`DRAIN_TIMEOUT`] at most, whatever the peer does.
 async fn send_alert<S: AsyncRead + AsyncWrite + Unpin>(io: &mut S, alert: Option<Alert>) {
-    if let Some(alert) = alert {
-        let _ = io.write_all(&hello::frame(FrameType::Alert, &[alert as u8])).await;
-    }
-    let _ = io.shutdown().await;
-    // What the peer had on its way would otherwise make the system answer with a reset, which discards the alert.
-    let mut rest = [0; 1024];
-    let mut discarded = 0;
-    while discarded < 16 * rest.len() {
-        match tokio::time::timeout(DRAIN_TIMEOUT, io.read(&mut rest)).await {
-            Ok(Ok(read @ 1..)) => discarded += read,
-            _ => break,
+    let farewell = async {
+        if let Some(alert) = alert {
+            let _ = io.write_all(&hello::frame(FrameType::Alert, &[alert as u8])).await;
         }
-    }
+        let _ = io.shutdown().await;
+        // What the peer had on its way would otherwise make the system answer with a reset, which discards the alert.
+        let mut rest = [0; 1024];
+        let mut discarded = 0;
+        while discarded < 16 * rest.len() {
+            match io.read(&mut rest).await {
+                Ok(read @ 1..) => discarded += read,
+                _ => break,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, farewell).await;
 }
