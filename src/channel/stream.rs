@@ -224,9 +224,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         (self.sender, self.receiver)
     }
 
-    /// Ends the session in order: sends close, waits up to [`DRAIN_TIMEOUT`] for the peer's, and shuts the stream down.
+    /// Ends the session in order: sends close and waits for the peer's, [`DRAIN_TIMEOUT`] in all, and shuts the stream
+    /// down.
     pub async fn close(mut self, reason: CloseReason, text: &str) -> Result<(), ChannelError> {
-        self.sender.close(reason, text).await?;
+        self.sender.lock().queue_close(reason, text)?;
         finish(&mut self.sender, &mut self.receiver).await
     }
 }
@@ -237,8 +238,9 @@ pub async fn finish<S: AsyncRead + AsyncWrite + Unpin>(
     receiver: &mut Receiver<S>,
 ) -> Result<(), ChannelError> {
     let drain = async {
+        // Receiving flushes as well: ends that only wrote could wait for each other.
         while receiver.recv().await?.is_some() {}
-        Ok(())
+        sender.flush_close().await
     };
     let drained = tokio::time::timeout(DRAIN_TIMEOUT, drain).await;
     let shut = poll_fn(|cx| Pin::new(&mut sender.lock().io).poll_shutdown(cx)).await;
@@ -297,6 +299,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// Says goodbye and ends this direction; the peer may finish what it has to say. Doing it twice does nothing.
     pub async fn close(&mut self, reason: CloseReason, text: &str) -> Result<(), ChannelError> {
         self.lock().queue_close(reason, text)?;
+        self.flush_close().await
+    }
+
+    /// Like [`Self::flush`], for a direction that is closed.
+    async fn flush_close(&mut self) -> Result<(), ChannelError> {
         poll_fn(|cx| {
             let mut state = self.lock();
             state.wakers.register(SENDER, cx.waker());
