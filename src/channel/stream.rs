@@ -669,3 +669,6 @@ impl Wake for Wakers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
