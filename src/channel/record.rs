@@ -82,6 +82,9 @@ pub enum RecordError {
     /// The peer did not rekey in time.
     #[error("the peer used one key for too long")]
     KeyWorn,
+    /// A close record came between the pieces of a message.
+    #[error("the peer said goodbye in the middle of a message")]
+    CutMessage,
     /// A record came after close.
     #[error("the peer sent a record after its goodbye")]
     AfterClose,

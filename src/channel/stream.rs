@@ -17,8 +17,8 @@ use super::error::ChannelError;
 use super::handshake::{Established, KeyMode, Role};
 use super::key_schedule::Exporter;
 use super::record::{
-    LENGTH, MAX_BYTES_PER_KEY, MAX_CLOSE_TEXT, MAX_PAYLOAD, MAX_RECORDS_PER_KEY, MAX_TOKEN, Opener, RecordType, Sealer,
-    Stamp,
+    LENGTH, MAX_BYTES_PER_KEY, MAX_CLOSE_TEXT, MAX_PAYLOAD, MAX_RECORDS_PER_KEY, MAX_TOKEN, Opener, RecordError,
+    RecordType, Sealer, Stamp,
 };
 use crate::model::PublicIdentity;
 
@@ -273,7 +273,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
             let mut state = self.lock();
             state.wakers.register(SENDER, cx.waker());
             ready!(state.poll_room(room))?;
-            Poll::Ready(state.queue_message(message))
+            // Half a message cannot be taken back, so a failure in the middle is the session's.
+            Poll::Ready(state.queue_message(message).map_err(|error| state.fail(error)))
         })
         .await?;
         self.flush().await
@@ -578,6 +579,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
                 message.extend_from_slice(record.payload);
                 return Ok(if record.more { Step::Other } else { Step::Message });
             }
+            // A goodbye in the middle of a message would lose what came of it without a word.
+            RecordType::Close if !message.is_empty() => return Err(RecordError::CutMessage.into()),
             RecordType::Close => {
                 let reason = CloseReason::from_code(record.payload[0]);
                 let text = String::from_utf8_lossy(&record.payload[1..]).into_owned();

@@ -272,6 +272,14 @@ async fn a_message_whose_end_never_comes_is_not_handed_up() {
     assert_refused!(channel.recv().await, ChannelError::Truncated);
 }
 
+#[tokio::test]
+async fn a_goodbye_in_the_middle_of_a_message_is_no_goodbye() {
+    let (mut channel, mut raw) = server_and_raw_client(Settings::default(), ROOMY);
+    raw.send(RecordType::Data, true, b"half").await;
+    raw.send(RecordType::Close, false, &[0]).await;
+    assert_refused!(channel.recv().await, ChannelError::Record(RecordError::CutMessage));
+}
+
 #[tokio::test(start_paused = true)]
 async fn pieces_make_one_message_whatever_comes_between_them() {
     let (mut channel, mut raw) = server_and_raw_client(Settings::default(), ROOMY);
