@@ -352,10 +352,7 @@ async fn drive(
     };
     let (why, result) = match result {
         Ok(close) => {
-            let ours = match sender.close(CloseReason::Done, "").await {
-                Ok(()) => channel::finish(&mut sender, &mut receiver).await,
-                failed => failed,
-            };
+            let ours = channel::finish(&mut sender, &mut receiver, CloseReason::Done, "").await;
             match close.reason {
                 CloseReason::Done => (CallError::Closed(close), ours.map_err(CallError::Channel)),
                 _ => (CallError::Closed(close.clone()), Err(CallError::Closed(close))),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{Bed, DEADLINE, all, count};
 use fernwire::channel::handshake::KeyMode;
-use fernwire::channel::{CloseReason, Settings};
+use fernwire::channel::{CloseReason, Sender, Settings};
 use fernwire::client::CallError;
 use fernwire::config::Limits;
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
@@ -171,6 +171,29 @@ async fn replies_wait_for_credit() {
     let client = bed.client().await;
     assert_eq!(count(&client, "Many-Many").await, common::MANY as usize);
     client.close().await.unwrap();
+    bed.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_and_does_not_read_loses_the_place_after_a_minute() {
+    let limits = limits(|limits| limits.max_sessions = 1);
+    let bed = Bed::with("memory", KeyMode::Psk, limits, Settings::default()).await;
+    let (mut deaf, _unread) = bed.channel().await.split();
+    let request = Request::Query(QueryRequest { query: "Many-Many".into() });
+    deaf.send(&encode(&ClientMessage::Request { id: 1, request })).await.unwrap();
+    // It shows that it lives and reads nothing. The replies fill the pipe within this time; then the minute begins.
+    let alive = async |deaf: &mut Sender<_>, seconds| {
+        for _ in 0..seconds / 10 {
+            let _ = deaf.send(&encode(&ClientMessage::Cancel { id: 99 })).await;
+            sleep(Duration::from_secs(10)).await;
+        }
+    };
+    alive(&mut deaf, 60).await;
+    let refused = all(bed.client().await.query("SetA-One")).await.unwrap_err();
+    assert!(matches!(&refused, CallError::Closed(close) if close.reason == CloseReason::TooMany), "{refused:?}");
+    alive(&mut deaf, 30).await;
+    assert_eq!(count(&bed.client().await, "SetA-One").await, 1);
+    drop(deaf);
     bed.stop().await;
 }
 

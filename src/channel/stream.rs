@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, timeout};
 
 use super::error::ChannelError;
 use super::handshake::{Established, KeyMode, Role};
@@ -224,31 +224,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         (self.sender, self.receiver)
     }
 
-    /// Ends the session in order: sends close and waits for the peer's, [`DRAIN_TIMEOUT`] in all, and shuts the stream
-    /// down.
+    /// See [`finish`].
     pub async fn close(mut self, reason: CloseReason, text: &str) -> Result<(), ChannelError> {
-        self.sender.lock().queue_close(reason, text)?;
-        finish(&mut self.sender, &mut self.receiver).await
+        finish(&mut self.sender, &mut self.receiver, reason, text).await
     }
 }
 
-/// Waits up to [`DRAIN_TIMEOUT`] for the peer's close after ours, and shuts the stream down.
+/// Ends the session in order: sends close if that has not been done, waits for the peer's, both within
+/// [`DRAIN_TIMEOUT`], and shuts the stream down.
 pub async fn finish<S: AsyncRead + AsyncWrite + Unpin>(
     sender: &mut Sender<S>,
     receiver: &mut Receiver<S>,
+    reason: CloseReason,
+    text: &str,
 ) -> Result<(), ChannelError> {
+    sender.lock().queue_close(reason, text)?;
     let drain = async {
         // Receiving flushes as well: ends that only wrote could wait for each other.
         while receiver.recv().await?.is_some() {}
         sender.flush_close().await
     };
-    let drained = tokio::time::timeout(DRAIN_TIMEOUT, drain).await;
-    let shut = poll_fn(|cx| Pin::new(&mut sender.lock().io).poll_shutdown(cx)).await;
-    match drained {
-        Ok(Err(error)) => Err(error),
-        // The peer has said goodbye, so what the shutdown says no longer matters.
-        Ok(Ok(())) => Ok(()),
-        Err(_) => shut.map_err(ChannelError::from),
+    let drained = timeout(DRAIN_TIMEOUT, drain).await;
+    let shut = timeout(DRAIN_TIMEOUT, poll_fn(|cx| Pin::new(&mut sender.lock().io).poll_shutdown(cx))).await;
+    match (drained, shut) {
+        (Ok(Err(error)), _) => Err(error),
+        (Err(_), Ok(Err(error))) => Err(error.into()),
+        // A peer that has said goodbye may be gone before the shutdown; one that has not has had its time.
+        _ => Ok(()),
     }
 }
 

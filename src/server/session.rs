@@ -6,6 +6,7 @@
 //! The read loop waits for no service, so that cancels, credit and pings get through while requests are answered.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,19 +44,36 @@ pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bo
         proven,
         idle_since: Instant::now(),
     };
-    let result = tokio::try_join!(session.read_loop(&mut receiver, stopping), write_loop(&mut sender, queue));
-    let result = match result {
-        Ok((goodbye, ())) => match sender.close(goodbye.reason, &goodbye.text).await {
-            Ok(()) => channel::finish(&mut sender, &mut receiver).await.map(|()| goodbye),
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error),
-    };
+    let result = converse(session, &mut sender, &mut receiver, queue, stopping).await;
     match result {
         Ok(Close { reason: CloseReason::Done, .. }) => info!("session ends"),
         Ok(Close { reason, text }) => info!(?reason, "session ends: {}", Visible(&text)),
         Err(error) => warn!("session ends: {error}"),
     }
+}
+
+/// Everything from the first message to the last goodbye; the result is our goodbye.
+async fn converse(
+    session: Session,
+    sender: &mut Sender<Io>,
+    receiver: &mut Receiver<Io>,
+    queue: Queue,
+    stopping: watch::Receiver<bool>,
+) -> Result<Close, ChannelError> {
+    let goodbye = {
+        let mut writing = pin!(write_loop(sender, queue));
+        let goodbye = tokio::select! {
+            goodbye = session.read_loop(receiver, stopping) => goodbye?,
+            // It completes only after the session has dropped its outbox, or by failing.
+            written = &mut writing => return Err(written.err().unwrap_or(ChannelError::Closed)),
+        };
+        // A peer that does not read is not waited for twice.
+        let written = tokio::time::timeout(SEND_TIMEOUT, writing).await;
+        written.unwrap_or(Err(ChannelError::Dead(SEND_TIMEOUT.as_secs_f32())))?;
+        goodbye
+    };
+    channel::finish(sender, receiver, goodbye.reason, &goodbye.text).await?;
+    Ok(goodbye)
 }
 
 /// Sends what is queued until everything that could queue more is gone.

@@ -108,7 +108,7 @@ async fn listen(endpoint: &Endpoint) -> io::Result<Sockets> {
     Ok(Sockets { sockets, next: 0, local: Address::Tcp { host: host.to_owned(), port }.into() })
 }
 
-/// The endpoint that others can reach, where the listener's is the unspecified address (0.0.0.0 or [::]).
+/// The endpoint that others can reach, where the listener's is the unspecified address (`0.0.0.0` or `[::]`).
 pub fn reachable(endpoint: &Endpoint) -> Endpoint {
     let Address::Tcp { host, port } = &endpoint.address else { return endpoint.clone() };
     // Connecting a UDP socket sends nothing; it asks the system which address it would send from. The two are

@@ -366,7 +366,7 @@ async fn finishing_shuts_the_stream_down_while_the_halves_live_on() {
     let (mut sender, mut receiver) = channel.split();
     sender.close(CloseReason::Done, "").await.unwrap();
     raw.send(RecordType::Close, false, &[0]).await;
-    finish(&mut sender, &mut receiver).await.unwrap();
+    finish(&mut sender, &mut receiver, CloseReason::Done, "").await.unwrap();
     assert_eq!(raw.recv().await.0, RecordType::Close);
     assert_eq!(tokio::time::timeout(KEY_LIFETIME, raw.io.read(&mut [0; 1])).await.unwrap().unwrap(), 0);
 }
