@@ -12,6 +12,7 @@ pub mod error;
 pub mod handshake;
 mod hello;
 mod key_schedule;
+pub mod mode;
 pub mod record;
 mod stream;
 pub mod token;
@@ -31,8 +32,9 @@ pub use stream::{
 };
 
 use error::{Alert, HandshakeError};
-use handshake::{Entropy, Initiator, KeyMode, Offer, Policy, Responder, ServerVerified};
+use handshake::{Entropy, Initiator, Offer, Policy, Responder, ServerVerified};
 use hello::{FRAME_HEADER, FrameType};
+use mode::KeyMode;
 
 use crate::model::PublicIdentity;
 

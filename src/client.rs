@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::channel::error::{Alert, ChannelError, HandshakeError};
-use crate::channel::handshake::{CredentialError, KeyMode, KeyModes, Offer};
+use crate::channel::handshake::{CredentialError, Offer};
+use crate::channel::mode::{KeyMode, KeyModes};
 use crate::channel::{self, Channel, Close, CloseReason, Receiver, Sender, Settings};
 use crate::config::{Kex, PinForbidsPsk};
 use crate::keys::SecretKey;

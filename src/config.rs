@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::channel::handshake::{KeyMode, KeyModes, ParseModeError};
+use crate::channel::mode::{KeyMode, KeyModes, ParseModeError};
 use crate::keys::{KeyFileError, SecretKey, is_owned_by_us};
 
 /// Where a secret key is looked for when nobody names a file.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use common::{Bed, DEADLINE, TICK, all, count, fresh_endpoint, impatient, rekey_often};
 use fernwire::channel::error::ChannelError;
-use fernwire::channel::handshake::{KeyMode, Policy};
+use fernwire::channel::handshake::Policy;
+use fernwire::channel::mode::KeyMode;
 use fernwire::channel::{self, CloseReason, MAX_MESSAGE, MAX_UNPROVEN_MESSAGE, Settings};
 use fernwire::client::{CallError, Client};
 use fernwire::config::Limits;
@@ -37,7 +38,7 @@ macro_rules! suite {
             $(
                 #[tokio::test]
                 async fn $scenario() {
-                    crate::$scenario(stringify!($transport), fernwire::channel::handshake::KeyMode::$mode).await;
+                    crate::$scenario(stringify!($transport), fernwire::channel::mode::KeyMode::$mode).await;
                 }
             )*
         }

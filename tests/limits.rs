@@ -8,7 +8,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Bed, DEADLINE, all, count};
-use fernwire::channel::handshake::KeyMode;
+use fernwire::channel::mode::KeyMode;
 use fernwire::channel::{CloseReason, Sender, Settings};
 use fernwire::client::CallError;
 use fernwire::config::Limits;

@@ -3,8 +3,9 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::error::HandshakeError;
-use super::handshake::{Entropy, Established, Initiator, KeyModes, Offer, Policy, Responder, Role, ServerFlightSent};
+use super::handshake::{Entropy, Established, Initiator, Offer, Policy, Responder, Role, ServerFlightSent};
 use super::hello::FrameType;
+use super::mode::KeyModes;
 use super::record::{LENGTH, Opener, RecordError, RecordType, Sealer, Stamp};
 use super::stream::{Channel, Settings};
 use crate::keys::{IdentityKey, SecretKey};

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::handshake::{KeyMode, KeyModes};
+use super::mode::{KeyMode, KeyModes};
 use super::record::RecordError;
 
 /// What a peer is told before authentication, in one byte. It proves nothing and is fatal.

@@ -7,8 +7,8 @@
 //! Unknown fields are hashed with the rest and ignored, so that later versions can add theirs.
 
 use super::error::{Alert, HandshakeError};
-use super::handshake::{KeyMode, KeyModes};
 use super::key_schedule::KEY_TAG_LEN;
+use super::mode::{KeyMode, KeyModes};
 
 /// The most bytes that a handshake frame's body may have.
 pub const MAX_BODY: usize = 4096;

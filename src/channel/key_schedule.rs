@@ -17,7 +17,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::handshake::KeyMode;
+use super::mode::KeyMode;
 use super::token::FernetKey;
 use super::transcript::TranscriptHash;
 use crate::keys::{SecretKey, expand};

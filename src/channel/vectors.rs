@@ -10,9 +10,11 @@ use serde::Serialize;
 use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use super::handshake::{Entropy, Established, Initiator, KeyMode, KeyModes, Offer, Policy, Responder, agree};
+use super::handshake::{Entropy, Established, Initiator, Offer, Policy, Responder, agree};
+
 use super::hello::{ClientHello, FRAME_HEADER, ServerHello};
 use super::key_schedule::{Prk, TrafficSecret};
+use super::mode::{KeyMode, KeyModes};
 use super::record::{LENGTH, Opener, Record, RecordType, Sealer, Stamp};
 use super::stream::CloseReason;
 use super::token::FernetKey;

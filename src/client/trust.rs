@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::known_hosts::{Entry, KnownHosts, KnownHostsError, Provenance};
-use crate::channel::handshake::KeyMode;
+use crate::channel::mode::KeyMode;
 use crate::config::ServerKnown;
 use crate::model::PublicIdentity;
 use crate::transport::ConnInfo;

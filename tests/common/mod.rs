@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use fernwire::channel::handshake::{KeyMode, Offer, Policy};
+use fernwire::channel::handshake::{Offer, Policy};
+
+use fernwire::channel::mode::KeyMode;
 use fernwire::channel::{Channel, Keepalive, RekeyAfter, Settings};
 use fernwire::client::{CallError, Client, ConnectError, Options, Replies};
 use fernwire::config::{Kex, Limits};

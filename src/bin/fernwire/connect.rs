@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::bail;
-use fernwire::channel::handshake::{KeyMode, KeyModes};
+use fernwire::channel::mode::{KeyMode, KeyModes};
 use fernwire::client::known_hosts::{KnownHosts, Provenance};
 use fernwire::client::trust::{Trust, TrustError};
 use fernwire::client::{Client, ConnectError, Options};

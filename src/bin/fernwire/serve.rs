@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
 use fernwire::channel::Settings;
-use fernwire::channel::handshake::{KeyMode, Policy};
+use fernwire::channel::handshake::Policy;
+use fernwire::channel::mode::KeyMode;
 use fernwire::config::{self, Folders, Kex, Limits, SECRET_KEY_FILE, find_secret_key};
 use fernwire::keys::{IdentityKey, KeyFileError, SecretKey};
 use fernwire::server::Server;

@@ -3,9 +3,10 @@
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use super::super::error::HandshakeError;
-use super::super::handshake::{Initiator, KeyMode, Offer, Policy, agree};
+use super::super::handshake::{Initiator, Offer, Policy, agree};
 use super::super::hello::{self, ClientHello, FrameType, ServerHello, ServerKeys};
 use super::super::key_schedule::{InputSecrets, Prk, key_tag};
+use super::super::mode::KeyMode;
 use super::super::transcript::Transcript;
 use super::{ALL, answer, entropy, identity, modes, policy, secret, session, start};
 use crate::keys::{IdentityKey, SecretKey};

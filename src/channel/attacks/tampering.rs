@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::super::error::HandshakeError;
-use super::super::handshake::{Initiator, KeyMode, Role};
+use super::super::handshake::{Initiator, Role};
 use super::super::hello::{self, ClientHello, FrameType, ServerHello, ServerKeys};
+use super::super::mode::KeyMode;
 use super::{ALL, answer, entropy, handshake_through, identity, modes, offer, policy, session, start};
 
 #[test]

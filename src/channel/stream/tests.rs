@@ -4,11 +4,14 @@ use std::future::ready;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::super::attacks::server_and_raw_client;
-use super::super::handshake::{KeyModes, Offer, Policy};
-use super::super::record::{MAX_TOKEN, RecordError};
+use super::super::handshake::{Offer, Policy};
+use super::super::mode::KeyModes;
+use super::super::record::{RecordError, RecordType};
 use super::super::{accept, connect};
+use super::state::IDLE_BUFFER;
 use super::*;
 use crate::keys::{IdentityKey, SecretKey};
 
