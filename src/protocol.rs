@@ -20,6 +20,8 @@ pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 pub const MAX_DEPTH: usize = 32;
 /// How many requests of one session may be answered at the same time.
 pub const MAX_IN_FLIGHT: usize = 32;
+/// The longest text in bytes of a failed request's error; what is longer is cut.
+pub const MAX_ERROR_TEXT: usize = 1024;
 /// The reply bytes (whole messages) that a stream may be ahead of its consumer.
 pub const STREAM_CREDIT: u64 = 256 * 1024;
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use common::{Bed, DEADLINE, all, count};
 use fernwire::channel::mode::KeyMode;
-use fernwire::channel::{CloseReason, Sender, Settings};
+use fernwire::channel::{CloseReason, MAX_MESSAGE, Sender, Settings};
 use fernwire::client::CallError;
 use fernwire::config::Limits;
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
-use fernwire::protocol::{ClientMessage, QueryRequest, Request, STREAM_CREDIT, ServerMessage};
+use fernwire::protocol::{ClientMessage, MAX_ERROR_TEXT, QueryRequest, Request, STREAM_CREDIT, ServerMessage};
 use fernwire::server::Server;
 use fernwire::transport::endpoint::Endpoint;
 use fernwire::transport::{self, BoxFuture, ByteStream, Incoming, Listener};
@@ -207,6 +207,30 @@ async fn a_stopping_server_waits_for_ten_seconds_at_most() {
     let (error, ()) = tokio::join!(all(replies), bed.stop());
     assert!(start.elapsed() <= Limits::default().drain_timeout);
     assert!(matches!(error, Err(CallError::Closed(close)) if close.reason == CloseReason::GoingAway));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_name_in_a_bad_request_holds_nothing_up() {
+    let limits = limits(|limits| limits.max_sessions = 1);
+    let bed = Bed::with("memory", KeyMode::Psk, limits, Settings::default()).await;
+    let mut channel = bed.channel().await;
+    let request = |id, service: &str, body: &str| {
+        format!("\0{{\"type\":\"request\",\"id\":{id},\"service\":\"{service}\",\"body\":\"{body}\"}}")
+    };
+    // What the server would say of each, quoted in full, is longer than a message may be.
+    let requests =
+        [request(1, &"x".repeat(MAX_MESSAGE - 100), ""), request(2, "query", &"\u{301}".repeat(MAX_MESSAGE / 2 - 100))];
+    for request in requests {
+        channel.send(request.as_bytes()).await.unwrap();
+        let answer = timeout(DEADLINE, channel.recv()).await.expect("an answer").unwrap().unwrap();
+        let Ok(Decoded::Message(ServerMessage::Error { error, .. })) = decode_server(answer) else { panic!() };
+        assert!(error.message.len() <= MAX_ERROR_TEXT, "{}", error.message.len());
+    }
+    channel.close(CloseReason::Done, "").await.unwrap();
+    let client = bed.client().await;
+    assert_eq!(count(&client, "SetA-One").await, 1);
+    client.close().await.unwrap();
+    bed.stop().await;
 }
 
 /// Fails a few times before it accepts, as a listener does that has run out of descriptors.

@@ -20,7 +20,9 @@ use crate::channel::error::ChannelError;
 use crate::channel::{self, Channel, Close, CloseReason, Receiver, Sender};
 use crate::model::Visible;
 use crate::protocol::codec::{DecodeError, Decoded, decode_client, encode};
-use crate::protocol::{ClientMessage, ErrorCode, MAX_IN_FLIGHT, Request, RequestError, STREAM_CREDIT, ServerMessage};
+use crate::protocol::{
+    ClientMessage, ErrorCode, MAX_ERROR_TEXT, MAX_IN_FLIGHT, Request, RequestError, STREAM_CREDIT, ServerMessage,
+};
 use crate::service::ReplySink;
 
 /// The message bytes of one session that may wait to be sent; whoever adds more waits.
@@ -81,7 +83,7 @@ async fn write_loop(sender: &mut Sender<Io>, mut queue: Queue) -> Result<(), Cha
     while let Some(message) = queue.messages.recv().await {
         let sent = tokio::time::timeout(SEND_TIMEOUT, sender.send(&message)).await;
         sent.unwrap_or(Err(ChannelError::Dead(SEND_TIMEOUT.as_secs_f32())))?;
-        queue.room.add_permits(message.len());
+        queue.room.add_permits(room_for(&message));
     }
     Ok(())
 }
@@ -107,12 +109,18 @@ impl Outbox {
 
     /// Waits for room, then queues. Nothing is lost while waiting: it is queued or the session is over.
     async fn put(&self, message: Vec<u8>) {
-        // No message is longer than the queue, and the semaphore is never closed.
-        if let Ok(room) = self.room.acquire_many(message.len() as u32).await {
+        // The semaphore is never closed.
+        if let Ok(room) = self.room.acquire_many(room_for(&message) as u32).await {
             room.forget();
             let _ = self.messages.send(message);
         }
     }
+}
+
+/// What a message takes of the queue: never more than there is, since whoever waits for that waits for ever. A message
+/// that is too long is refused by the channel, which ends the session.
+fn room_for(message: &[u8]) -> usize {
+    message.len().min(MAX_QUEUE)
 }
 
 /// What the read loop knows about a request that is being answered.
@@ -255,7 +263,7 @@ impl Session {
 
     async fn fail(&self, id: u64, code: ErrorCode, message: String) {
         debug!(id, ?code, "request refused: {}", Visible(&message));
-        self.outbox.put(encode(&ServerMessage::Error { id, error: RequestError { code, message } })).await;
+        self.outbox.put(encode(&failed(id, RequestError { code, message }))).await;
     }
 
     fn begin(&mut self, id: u64, request: Request) {
@@ -297,11 +305,21 @@ async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox:
     let last = tokio::select! {
         result = answering => match result {
             Ok(()) => ServerMessage::End { id },
-            Err(error) => ServerMessage::Error { id, error },
+            Err(error) => failed(id, error),
         },
         () = stream.cancel.notified() => ServerMessage::Cancelled { id },
     };
     outbox.put(encode(&last)).await;
+}
+
+/// What the client is told. The text may quote the client, and its message must fit the channel however much that is.
+fn failed(id: u64, mut error: RequestError) -> ServerMessage {
+    let mut end = error.message.len().min(MAX_ERROR_TEXT);
+    while !error.message.is_char_boundary(end) {
+        end -= 1;
+    }
+    error.message.truncate(end);
+    ServerMessage::Error { id, error }
 }
 
 fn goodbye(reason: CloseReason, text: &str) -> Close {
