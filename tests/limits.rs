@@ -8,7 +8,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Bed, DEADLINE, all, count};
+use fernwire::channel::handshake::{Entropy, Initiator};
 use fernwire::channel::mode::KeyMode;
+use fernwire::channel::record::{RecordType, Stamp};
 use fernwire::channel::{CloseReason, MAX_MESSAGE, Sender, Settings};
 use fernwire::client::CallError;
 use fernwire::config::Limits;
@@ -230,6 +232,44 @@ async fn a_long_name_in_a_bad_request_holds_nothing_up() {
     let client = bed.client().await;
     assert_eq!(count(&client, "SetA-One").await, 1);
     client.close().await.unwrap();
+    bed.stop().await;
+}
+
+/// A client that pings until what the server answers is stuck, reads none of it, and then breaks the protocol.
+async fn stuck(bed: &Bed) -> Box<dyn ByteStream> {
+    let mut io = raw(bed).await;
+    let (initiator, hello) = Initiator::start(bed.offer(), Entropy::from_system().unwrap());
+    io.write_all(&hello).await.unwrap();
+    let received = initiator.read_server_hello(&frame(&mut io).await).unwrap();
+    let verified = received.read_server_finished(&frame(&mut io).await).unwrap();
+    let (mut flight, mut established) = verified.finish();
+    for number in 0..2000u64 {
+        let stamp = Stamp { time: 0, iv: u128::from(number).to_be_bytes() };
+        established.sealer.seal(RecordType::Ping, false, &[], stamp, &mut flight);
+    }
+    established.sealer.seal(RecordType::Data, false, b"nonsense", Stamp { time: 0, iv: [7; 16] }, &mut flight);
+    io.write_all(&flight).await.unwrap();
+    io
+}
+
+async fn frame(io: &mut Box<dyn ByteStream>) -> Vec<u8> {
+    let mut frame = vec![0; 3];
+    io.read_exact(&mut frame).await.unwrap();
+    frame.resize(3 + usize::from(u16::from_be_bytes([frame[1], frame[2]])), 0);
+    io.read_exact(&mut frame[3..]).await.unwrap();
+    frame
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_nothing_cannot_hold_a_place_by_it() {
+    let limits = limits(|limits| limits.max_sessions = 1);
+    let bed = Bed::with("memory", KeyMode::X25519, limits, Settings::default()).await;
+    let held_open = stuck(&bed).await;
+    sleep(Duration::from_secs(300)).await;
+    let client = bed.client().await;
+    assert_eq!(count(&client, "SetA-One").await, 1);
+    client.close().await.unwrap();
+    drop(held_open);
     bed.stop().await;
 }
 

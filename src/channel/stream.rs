@@ -273,9 +273,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     }
 
     /// Says goodbye and ends this direction; the peer may finish what it has to say. Doing it twice does nothing.
+    ///
+    /// A peer that takes nothing for [`Keepalive::dead_after`] is dead: who says goodbye need not be receiving any more,
+    /// and would wait for it for ever.
     pub async fn close(&mut self, reason: CloseReason, text: &str) -> Result<(), ChannelError> {
         self.lock().queue_close(reason, text)?;
-        self.flush_close().await
+        let patience = self.lock().settings.keepalive.dead_after;
+        timeout(patience, self.flush_close()).await.unwrap_or(Err(ChannelError::Dead(patience.as_secs_f32())))
     }
 
     /// Like [`Self::flush`], for a direction that is closed.

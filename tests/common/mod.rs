@@ -102,12 +102,16 @@ impl Bed {
         Client::connect(&self.pinned(endpoint), &self.options()).await
     }
 
+    /// What a client offers this server.
+    pub(crate) fn offer(&self) -> Offer {
+        let secret_key = self.mode.needs_secret().then(|| self.secret_key.clone());
+        Offer::new([self.mode].into_iter().collect(), secret_key).unwrap()
+    }
+
     /// A bare channel to the server, for what a well-behaved client would not do.
     pub(crate) async fn channel(&self) -> Channel<Box<dyn ByteStream>> {
         let conn = transport::dial(&self.endpoint, &DialOptions::default()).await.unwrap();
-        let secret_key = self.mode.needs_secret().then(|| self.secret_key.clone());
-        let offer = Offer::new([self.mode].into_iter().collect(), secret_key).unwrap();
-        fernwire::channel::connect(conn.io, offer, self.settings).await.unwrap().trust()
+        fernwire::channel::connect(conn.io, self.offer(), self.settings).await.unwrap().trust()
     }
 
     /// Stops the server in order and waits until it has stopped.

@@ -32,7 +32,7 @@ pub(super) enum Step {
 /// The parts of a channel that its halves share. A std mutex around it: no step waits while it is held.
 pub(super) struct State<S> {
     pub(super) io: S,
-    settings: Settings,
+    pub(super) settings: Settings,
     sealer: Sealer,
     opener: Opener,
     /// Sealed bytes; those before `flushed` are with the transport.
