@@ -85,8 +85,15 @@ async fn accept_loop(
                 pause = MIN_ACCEPT_PAUSE;
                 let (mode, key) = (field::Empty, field::Empty);
                 let span = info_span!("session", peer = %incoming.peer, at = %listener.local(), mode, key);
-                let (stopping, alive) = (stopping.clone(), alive.clone());
-                tokio::spawn(connection(context.clone(), incoming, stopping, alive).instrument(span));
+                let connection = connection(context.clone(), incoming, stopping.clone(), alive.clone());
+                let cut = cut(stopping.clone());
+                let connection = async {
+                    tokio::select! {
+                        () = connection => {}
+                        () = cut => {}
+                    }
+                };
+                tokio::spawn(connection.instrument(span));
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection; trying again in {pause:?}");
@@ -129,6 +136,12 @@ async fn connection(
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // The server that could send holds on to it until it has stopped.
     let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Completes when the server has stopped, and waits for nobody any more.
+async fn cut(mut stopping: watch::Receiver<bool>) {
+    // The sender is gone once `run` is over, or dropped.
+    while stopping.changed().await.is_ok() {}
 }
 
 /// Records what the handshake has shown, finds the session a place, and runs it.

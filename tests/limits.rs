@@ -273,6 +273,31 @@ async fn who_reads_nothing_cannot_hold_a_place_by_it() {
     bed.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_stopped_has_cut_its_sessions() {
+    let bed = Bed::start("memory", KeyMode::X25519).await;
+    let mut held_open = stuck(&bed).await;
+    sleep(Duration::from_secs(1)).await;
+    bed.stop().await;
+    assert_eq!(ended(&mut held_open).await, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_does_not_make_a_stopping_server_wait_longer() {
+    let bed = Bed::start("memory", KeyMode::Psk).await;
+    let client = bed.client().await;
+    let mut replies = client.query("Many-Many");
+    replies.next().await.unwrap().unwrap();
+    let start = Instant::now();
+    let leaving = async {
+        sleep(Duration::from_secs(1)).await;
+        client.close().await
+    };
+    let (left, ()) = tokio::join!(leaving, bed.stop());
+    assert!(matches!(left, Ok(())), "{left:?}");
+    assert!(start.elapsed() < Limits::default().drain_timeout, "{:?}", start.elapsed());
+}
+
 /// Fails a few times before it accepts, as a listener does that has run out of descriptors.
 struct Flaky {
     inner: Box<dyn Listener>,

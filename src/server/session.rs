@@ -199,6 +199,8 @@ impl Session {
                         client_done = true;
                         // It still wants what it asked for, but can no longer show that it lives.
                         let by = Instant::now() + self.context.settings.keepalive.dead_after;
+                        // A stopping server does not wait longer for it than it would have.
+                        let by = ending.map_or(by, |ending| by.min(ending.by));
                         ending = Some(Ending { by, goodbye: goodbye(CloseReason::Done, "") });
                     }
                 },
