@@ -15,7 +15,9 @@ use fernwire::channel::{CloseReason, MAX_MESSAGE, Sender, Settings};
 use fernwire::client::CallError;
 use fernwire::config::Limits;
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
-use fernwire::protocol::{ClientMessage, MAX_ERROR_TEXT, QueryRequest, Request, STREAM_CREDIT, ServerMessage};
+use fernwire::protocol::{
+    ClientMessage, MAX_ERROR_TEXT, MAX_IN_FLIGHT, QueryRequest, Request, STREAM_CREDIT, ServerMessage,
+};
 use fernwire::server::Server;
 use fernwire::transport::endpoint::Endpoint;
 use fernwire::transport::{self, BoxFuture, ByteStream, Incoming, Listener};
@@ -296,6 +298,33 @@ async fn a_goodbye_does_not_make_a_stopping_server_wait_longer() {
     let (left, ()) = tokio::join!(leaving, bed.stop());
     assert!(matches!(left, Ok(())), "{left:?}");
     assert!(start.elapsed() < Limits::default().drain_timeout, "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_request_that_has_ended_is_no_longer_under_way() {
+    let bed = Bed::start("tcp", KeyMode::Psk).await;
+    let mut channel = bed.channel().await;
+    let ask = |id| {
+        let request = Request::Query(QueryRequest { query: "SetZ-Unknown".into() });
+        encode(&ClientMessage::Request { id, request })
+    };
+    let mut last_id = MAX_IN_FLIGHT as u64;
+    for id in 1..=last_id {
+        channel.send(&ask(id)).await.unwrap();
+    }
+    while last_id < 5000 {
+        let message = timeout(DEADLINE, channel.recv()).await.unwrap().unwrap().unwrap();
+        match decode_server(message) {
+            Ok(Decoded::Message(ServerMessage::End { .. })) => {
+                last_id += 1;
+                channel.send(&ask(last_id)).await.unwrap();
+            }
+            Ok(Decoded::Message(ServerMessage::Error { error, .. })) => panic!("after {last_id}: {error}"),
+            _ => {}
+        }
+    }
+    channel.close(CloseReason::Done, "").await.unwrap();
+    bed.stop().await;
 }
 
 /// Fails a few times before it accepts, as a listener does that has run out of descriptors.

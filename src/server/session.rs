@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -41,6 +41,7 @@ pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bo
         context: context.clone(),
         outbox,
         requests: JoinSet::new(),
+        places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
         streams: HashMap::new(),
         last_id: 0,
         proven,
@@ -109,9 +110,15 @@ impl Outbox {
 
     /// Waits for room, then queues. Nothing is lost while waiting: it is queued or the session is over.
     async fn put(&self, message: Vec<u8>) {
+        self.put_after(message, || ()).await;
+    }
+
+    /// The same, and in between does what must be done before the peer can have the message.
+    async fn put_after(&self, message: Vec<u8>, before: impl FnOnce()) {
         // The semaphore is never closed.
         if let Ok(room) = self.room.acquire_many(room_for(&message) as u32).await {
             room.forget();
+            before();
             let _ = self.messages.send(message);
         }
     }
@@ -162,6 +169,8 @@ struct Session {
     context: Arc<Context>,
     outbox: Outbox,
     requests: JoinSet<()>,
+    /// A place for each request that may be under way.
+    places: Arc<Semaphore>,
     streams: HashMap<Id, Stream>,
     last_id: u64,
     proven: bool,
@@ -227,14 +236,13 @@ impl Session {
         match decode_client(message) {
             Ok(Decoded::Message(ClientMessage::Request { id, request })) => {
                 self.claim(id)?;
-                let in_flight = self.streams.len();
                 if draining {
                     self.fail(id, ErrorCode::ShuttingDown, "the server stops and takes no new requests".into()).await;
-                } else if in_flight >= MAX_IN_FLIGHT {
-                    let message = format!("{in_flight} requests are being answered already; wait for one to end");
-                    self.fail(id, ErrorCode::TooManyRequests, message).await;
+                } else if let Ok(place) = self.places.clone().try_acquire_owned() {
+                    self.begin(id, request, place);
                 } else {
-                    self.begin(id, request);
+                    let message = format!("{MAX_IN_FLIGHT} requests are being answered already; wait for one to end");
+                    self.fail(id, ErrorCode::TooManyRequests, message).await;
                 }
             }
             Ok(Decoded::Message(ClientMessage::Cancel { id })) => {
@@ -268,9 +276,10 @@ impl Session {
         self.outbox.put(encode(&failed(id, RequestError { code, message }))).await;
     }
 
-    fn begin(&mut self, id: u64, request: Request) {
+    fn begin(&mut self, id: u64, request: Request, place: OwnedSemaphorePermit) {
         let stream = Stream::new(id);
-        let task = self.requests.spawn(answer(self.context.clone(), stream.clone(), request, self.outbox.clone()));
+        let answer = answer(self.context.clone(), stream.clone(), request, self.outbox.clone(), place);
+        let task = self.requests.spawn(answer);
         self.streams.insert(task.id(), stream);
     }
 
@@ -293,7 +302,7 @@ impl Session {
 }
 
 /// Answers one request: replies as credit allows, then exactly one of end, error and cancelled.
-async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox: Outbox) {
+async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox: Outbox, place: OwnedSemaphorePermit) {
     let id = stream.id;
     let (sink, mut replies) = ReplySink::new();
     let sending = async {
@@ -311,7 +320,8 @@ async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox:
         },
         () = stream.cancel.notified() => ServerMessage::Cancelled { id },
     };
-    outbox.put(encode(&last)).await;
+    // Whoever reads that a request has ended may ask the next, before this task is seen to be over.
+    outbox.put_after(encode(&last), || drop(place)).await;
 }
 
 /// What the client is told. The text may quote the client, and its message must fit the channel however much that is.
