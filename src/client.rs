@@ -6,7 +6,7 @@
 //! Several requests may be under way at once. Dropping a [`Replies`] cancels its request.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -148,9 +148,16 @@ struct Shared(Mutex<Streams>);
 
 struct Streams {
     next_id: u64,
-    open: HashMap<u64, mpsc::UnboundedSender<Event>>,
+    open: HashMap<u64, Open>,
     /// Why the session has ended.
     end: Option<CallError>,
+}
+
+/// A request that is being answered.
+struct Open {
+    events: mpsc::UnboundedSender<Event>,
+    /// The reply bytes that may still come; the last reply may overdraw it. It bounds what waits to be consumed.
+    credit: i64,
 }
 
 /// What happens to a request.
@@ -238,13 +245,14 @@ impl Client {
             None if id > MAX_INTEGER => drop(events.send(Event::Failed(CallError::Cancelled))),
             None => {
                 streams.next_id += 1;
-                streams.open.insert(id, events);
+                streams.open.insert(id, Open { events, credit: STREAM_CREDIT.cast_signed() });
                 // If the driver has ended in between, it has told or will tell every open stream.
                 let _ = self.requests.send(ClientMessage::Request { id, request });
             }
         }
         drop(streams);
-        Replies { id, incoming, requests: self.requests.downgrade(), consumed: 0, ended: false, pick }
+        let (shared, requests) = (Arc::downgrade(&self.shared), self.requests.downgrade());
+        Replies { id, incoming, shared, requests, consumed: 0, ended: false, pick }
     }
 
     /// Says goodbye, and waits until the server has answered everything and said it too.
@@ -260,20 +268,36 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an event to its request, if anybody still waits for it.
-    fn deliver(&self, id: u64, event: Event) {
-        let last = !matches!(event, Event::Reply { .. });
+    /// Hands an event to its request, if anybody still waits for it. Fails if the server had no credit for it.
+    fn deliver(&self, id: u64, event: Event) -> Result<(), CallError> {
         let mut streams = self.lock();
-        let gone = streams.open.get(&id).is_some_and(|stream| stream.send(event).is_err());
+        let Some(stream) = streams.open.get_mut(&id) else { return Ok(()) };
+        let mut last = true;
+        if let Event::Reply { bytes, .. } = event {
+            if stream.credit <= 0 {
+                return Err(CallError::Nonsense(format!("a reply to request {id} beyond its credit")));
+            }
+            stream.credit -= bytes.cast_signed();
+            last = false;
+        }
+        let gone = stream.events.send(event).is_err();
         if last || gone {
             streams.open.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// What has been consumed may come again.
+    fn extend_credit(&self, id: u64, bytes: u64) {
+        if let Some(stream) = self.lock().open.get_mut(&id) {
+            stream.credit += bytes.cast_signed();
         }
     }
 
     fn end(&self, why: CallError) {
         let mut streams = self.lock();
         for (_, stream) in streams.open.drain() {
-            let _ = stream.send(Event::Failed(why.clone()));
+            let _ = stream.events.send(Event::Failed(why.clone()));
         }
         streams.end = Some(why);
     }
@@ -283,6 +307,7 @@ impl Shared {
 pub struct Replies<T> {
     id: u64,
     incoming: mpsc::UnboundedReceiver<Event>,
+    shared: Weak<Shared>,
     /// Weak, so that an answer that nobody reads does not keep a closed session open.
     requests: mpsc::WeakUnboundedSender<ClientMessage>,
     consumed: u64,
@@ -301,6 +326,10 @@ impl<T> Replies<T> {
                 self.consumed += bytes;
                 if self.consumed >= STREAM_CREDIT / 2 {
                     let bytes = std::mem::take(&mut self.consumed);
+                    // Before the server can know of it.
+                    if let Some(shared) = self.shared.upgrade() {
+                        shared.extend_credit(self.id, bytes);
+                    }
                     self.tell(ClientMessage::Credit { id: self.id, bytes });
                 }
                 Ok(Some((self.pick)(reply)))
@@ -362,6 +391,10 @@ async fn drive(
         Err(error) => (error.clone(), Err(error)),
     };
     shared.end(why);
+    if let Err(CallError::Nonsense(text)) = &result {
+        // What the server makes of it changes nothing.
+        let _ = channel::finish(&mut sender, &mut receiver, CloseReason::ProtocolError, text).await;
+    }
     result
 }
 
@@ -378,7 +411,7 @@ async fn read_loop(receiver: &mut Receiver<Io>, shared: &Shared) -> Result<Close
                     ServerMessage::Error { error, .. } => Event::Failed(CallError::Request(error)),
                     ServerMessage::Cancelled { .. } => Event::Failed(CallError::Cancelled),
                 };
-                shared.deliver(id, event);
+                shared.deliver(id, event)?;
             }
             Ok(Decoded::Bulk { id, .. }) => return Err(CallError::Nonsense(format!("bulk bytes for request {id}"))),
             Err(error) => return Err(CallError::Nonsense(error.to_string())),
@@ -397,7 +430,9 @@ async fn write_loop(
         match sender.send(&encode(&message)).await {
             Ok(()) => {}
             Err(error @ ChannelError::TooLongToSend { .. }) => match message {
-                ClientMessage::Request { id, .. } => shared.deliver(id, Event::Failed(CallError::Channel(error))),
+                ClientMessage::Request { id, .. } => {
+                    let _ = shared.deliver(id, Event::Failed(CallError::Channel(error)));
+                }
                 _ => return CallError::Channel(error),
             },
             // The receiving side learns more: a goodbye, or why the stream broke.
