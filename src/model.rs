@@ -82,13 +82,18 @@ pub struct Visible<'a>(pub &'a str);
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}' => {
-                write!(f, "{}", c.escape_unicode())
-            }
             c if c.is_control() => write!(f, "{}", c.escape_default()),
+            c if is_treacherous(c) => write!(f, "{}", c.escape_unicode()),
             c => write!(f, "{c}"),
         })
     }
+}
+
+/// Whether a terminal would obey the character instead of showing it, or show others in another order because of it.
+pub fn is_treacherous(c: char) -> bool {
+    let reorders =
+        |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}');
+    c.is_control() || reorders(c)
 }
 
 #[cfg(test)]

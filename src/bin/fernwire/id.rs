@@ -27,7 +27,7 @@ pub(crate) fn run(args: &IdArgs) -> anyhow::Result<ExitCode> {
     let endpoints: Vec<_> = args.listen.iter().map(|listen| tcp::reachable(&listen.with_identity(identity))).collect();
     if args.json {
         let urls: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
-        output::result(json!({ "identity": identity.to_string(), "endpoints": urls }))?;
+        output::json(&json!({ "identity": identity.to_string(), "endpoints": urls }))?;
     } else {
         output::result(identity)?;
         for endpoint in &endpoints {

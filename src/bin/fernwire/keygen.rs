@@ -13,7 +13,7 @@ pub(crate) fn run(args: &KeygenArgs) -> anyhow::Result<ExitCode> {
     key.save_new(&args.file)?;
     let (file, id) = (args.file.display().to_string(), key.id().to_string());
     if args.json {
-        output::result(json!({ "file": file, "key_id": id }))?;
+        output::json(&json!({ "file": file, "key_id": id }))?;
     } else {
         output::result(format_args!("{file} written, key id {id}"))?;
         output::note("Copy it to the other side over a channel that you trust; whoever holds it can take part.");

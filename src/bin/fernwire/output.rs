@@ -3,11 +3,32 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use fernwire::model::is_treacherous;
+use serde_json::Value;
+
 /// Prints a result as one line, and at once, since whoever reads may be a program that waits for it.
 pub(crate) fn result(line: impl Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
+}
+
+/// Prints a result as one JSON object. Characters that a terminal would obey are escaped, which JSON itself demands of
+/// some of them only.
+pub(crate) fn json(object: &Value) -> io::Result<()> {
+    result(inert(object))
+}
+
+fn inert(object: &Value) -> String {
+    let mut text = String::new();
+    for c in object.to_string().chars() {
+        match c {
+            // Outside of strings JSON is ASCII, and inside of them this is how any character can be written.
+            c if is_treacherous(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// Tells a person something that is not a result.
@@ -33,7 +54,15 @@ pub(crate) fn shell_word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_word;
+    use super::{inert, shell_word};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn hostile_text_in_json_is_inert_and_reads_back() {
+        let object = json!({ "time": "a\u{1b}[2J\u{9b}2J\u{7f}\u{202e}é" });
+        assert_eq!(inert(&object), r#"{"time":"a\u001b[2J\u009b2J\u007f\u202eé"}"#);
+        assert_eq!(inert(&object).parse::<Value>().unwrap(), object);
+    }
 
     #[test]
     fn words_are_quoted_when_a_shell_would_eat_them() {

@@ -52,9 +52,9 @@ impl Form {
             (Self::Plain, _) => output::result(text),
             (Self::Prompt, _) => output::result(format_args!("[CLIENT] Received: {text}")),
             (Self::Json, QueryReply::Timestamp { time }) => {
-                output::result(json!({ "query": query, "kind": "timestamp", "time": time }))
+                output::json(&json!({ "query": query, "kind": "timestamp", "time": time }))
             }
-            (Self::Json, QueryReply::Empty) => output::result(json!({ "query": query, "kind": "empty" })),
+            (Self::Json, QueryReply::Empty) => output::json(&json!({ "query": query, "kind": "empty" })),
         }
     }
 }
