@@ -21,7 +21,8 @@ const PROMPT: &str = "Enter your Query: Eg SetA-One or type 'exit' to quit: ";
 pub(crate) fn run(mut args: QueryArgs) -> anyhow::Result<ExitCode> {
     let mut server = Server::new(&args.client, &mut args.words)?;
     let form = if args.client.json { Form::Json } else { Form::Plain };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // The session has a thread of its own, so that it lives on while stdin or stdout keeps us waiting.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         if !args.words.is_empty() {
             ask_all(&mut server, Queries::Words(args.words.into_iter()), form).await
