@@ -25,12 +25,12 @@ pub(crate) fn run(mut args: QueryArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         if !args.words.is_empty() {
-            ask_all(&mut server, Queries::Words(args.words.into_iter()), form).await
+            ask_all(&mut server, args.words.into_iter().map(Ok), form).await
         } else if io::stdin().is_terminal() && io::stdout().is_terminal() {
             let form = if args.client.json { Form::Json } else { Form::Prompt };
             Prompt::open(server, form).await
         } else {
-            ask_all(&mut server, Queries::Stdin, form).await
+            ask_all(&mut server, io::stdin().lines(), form).await
         }
     })
 }
@@ -60,27 +60,16 @@ impl Form {
     }
 }
 
-/// Where the queries come from when nobody sits at a prompt.
-enum Queries {
-    Words(std::vec::IntoIter<String>),
-    Stdin,
-}
-
-impl Queries {
-    /// The next one. Stdin is read on a thread of its own, so that the session lives on while a pipe is silent.
-    async fn next(&mut self) -> anyhow::Result<Option<String>> {
-        match self {
-            Self::Words(words) => Ok(words.next()),
-            Self::Stdin => Ok(tokio::task::spawn_blocking(|| io::stdin().lines().next().transpose()).await??),
-        }
-    }
-}
-
 /// Asks every query in turn over one session. Blank lines ask nothing, and `exit` is the last line.
-async fn ask_all(server: &mut Server, mut queries: Queries, form: Form) -> anyhow::Result<ExitCode> {
+async fn ask_all(
+    server: &mut Server,
+    queries: impl Iterator<Item = io::Result<String>>,
+    form: Form,
+) -> anyhow::Result<ExitCode> {
     let client = server.connect().await?;
     let mut all_found = true;
-    while let Some(query) = queries.next().await? {
+    for query in queries {
+        let query = query?;
         match query.trim() {
             "" => {}
             "exit" => break,
