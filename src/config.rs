@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::channel::mode::{KeyMode, KeyModes, ParseModeError};
-use crate::keys::{KeyFileError, SecretKey, is_owned_by_us};
+use crate::keys::{KeyFileError, SecretKey};
 
 /// Where a secret key is looked for when nobody names a file.
 pub const SECRET_KEY_FILE: &str = "secret.key";
@@ -157,14 +157,17 @@ pub struct FoundKey {
     pub by_default: bool,
 }
 
-/// Reads the named file, or else ./secret.key if there is one that this user owns.
+/// Reads the named file, or else ./secret.key if there is one; it is an error if another user owns that.
 pub fn find_secret_key(named: Option<&Path>) -> Result<Option<FoundKey>, KeyFileError> {
-    let path = named.unwrap_or(Path::new(SECRET_KEY_FILE));
-    let by_default = named.is_none();
-    if by_default && !is_owned_by_us(path).unwrap_or(false) {
-        return Ok(None);
+    let found = |key, path: &Path| Ok(Some(FoundKey { key, path: path.into(), by_default: named.is_none() }));
+    let default = Path::new(SECRET_KEY_FILE);
+    match named {
+        Some(path) => found(SecretKey::load(path)?, path),
+        None => match SecretKey::load_ours(default) {
+            Err(error) if error.is_missing() => Ok(None),
+            loaded => found(loaded?, default),
+        },
     }
-    Ok(Some(FoundKey { key: SecretKey::load(path)?, path: path.into(), by_default }))
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use fernet::Fernet;
 use hkdf::Hkdf;
+use rustix::fs::OFlags;
 use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
@@ -70,7 +71,16 @@ impl SecretKey {
 
     /// Reads a secret.key that only its owner can read.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        let text = read_private(path)?;
+        Self::read(path, Owner::Anyone)
+    }
+
+    /// The same, for a file that nobody has named: it counts only if this process's user owns it.
+    pub fn load_ours(path: &Path) -> Result<Self, KeyFileError> {
+        Self::read(path, Owner::Us)
+    }
+
+    fn read(path: &Path, owner: Owner) -> Result<Self, KeyFileError> {
+        let text = read_private(path, owner)?;
         Self::from_text(&text).map_err(|wrong| KeyFileError::WrongKind { path: path.into(), wrong })
     }
 
@@ -123,7 +133,7 @@ impl IdentityKey {
 
     /// Reads an identity.key that only its owner can read.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        let text = read_private(path)?;
+        let text = read_private(path, Owner::Anyone)?;
         Self::from_text(&text).map_err(|wrong| KeyFileError::WrongKind { path: path.into(), wrong })
     }
 
@@ -236,6 +246,12 @@ pub enum KeyFileError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The file belongs to another user, and nobody has named it.
+    #[error("{0} belongs to another user; take it over, or name it with --secret-key if it is the right one", .path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file holds another kind of key, or none.
     #[error("{}: {wrong}", .path.display())]
     WrongKind {
@@ -269,22 +285,32 @@ impl KeyFileError {
     }
 }
 
-/// Whether this process's user owns the file.
-pub fn is_owned_by_us(path: &Path) -> io::Result<bool> {
-    Ok(fs::metadata(path)?.uid() == rustix::process::geteuid().as_raw())
+/// Whose file it may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Us,
+    Anyone,
 }
 
-fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+fn read_private(path: &Path, owner: Owner) -> Result<Zeroizing<String>, KeyFileError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => KeyFileError::Missing { path: path.into() },
         _ => KeyFileError::Io { action: "read", path: path.into(), source },
     };
-    // Looked at before it is opened, so that a pipe cannot block us; and again afterwards, on what was opened.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(failed(io::Error::other("it is not a regular file")));
-    }
-    let file = File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
+    let check = |found: &fs::Metadata| {
+        if owner == Owner::Us && found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(KeyFileError::NotOurs { path: path.into() });
+        }
+        if found.is_file() { Ok(()) } else { Err(failed(io::Error::other("it is not a regular file"))) }
+    };
+    // Looked at before it is opened, since opening a device may do something; and again afterwards, on what was opened,
+    // which may be another by then. Opening a pipe must not wait for somebody to write to it.
+    check(&fs::metadata(path).map_err(failed)?)?;
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
+    let opened = file.metadata().map_err(failed)?;
+    check(&opened)?;
+    let mode = opened.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Exposed { path: path.into(), mode });
     }
@@ -395,6 +421,20 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let refused = SecretKey::load(&path).err().unwrap().to_string();
         assert!(refused.ends_with(&format!("(mode 0640); run: chmod 600 {}", path.display())), "{refused}");
+    }
+
+    #[test]
+    fn a_key_of_another_user_counts_only_if_it_was_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut path = folder.path().join("secret.key");
+        SecretKey::generate().save_new(&path).unwrap();
+        assert!(SecretKey::load_ours(&path).is_ok());
+        // Only root can give a file away; everybody else has one of root's at hand.
+        if std::os::unix::fs::chown(&path, Some(12_345), None).is_err() {
+            path = "/etc/passwd".into();
+        }
+        assert!(matches!(SecretKey::load_ours(&path), Err(KeyFileError::NotOurs { .. })));
+        assert!(!matches!(SecretKey::load(&path), Err(KeyFileError::NotOurs { .. })));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use fernwire::client::known_hosts::{KnownHosts, Provenance};
 use fernwire::client::trust::{Trust, TrustError};
 use fernwire::client::{Client, ConnectError, Options};
 use fernwire::config::{Folders, Kex, ServerKnown, find_secret_key};
-use fernwire::keys::{IdentityKey, KeyKind};
+use fernwire::keys::{IdentityKey, KeyFileError, KeyKind};
 use fernwire::model::PublicIdentity;
 use fernwire::transport::endpoint::Endpoint;
 
@@ -32,7 +32,15 @@ impl Server {
             Kex::Auto => true,
             Kex::Modes(modes) => modes.need_secret(),
         };
-        let found = if wants_secret_key { find_secret_key(args.secret_key.as_deref())? } else { None };
+        let found = if wants_secret_key { find_secret_key(args.secret_key.as_deref()) } else { Ok(None) };
+        let found = match found {
+            // Whoever can write here must not choose our key; nor keep us from connecting without one.
+            Err(error @ KeyFileError::NotOurs { .. }) => {
+                output::note(format_args!("Not used: {error}."));
+                None
+            }
+            found => found?,
+        };
         if let Some(found) = found.as_ref().filter(|found| found.by_default) {
             output::note(format_args!("Using ./{}, key id {}.", found.path.display(), found.key.id()));
         }
