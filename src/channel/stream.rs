@@ -341,7 +341,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
                 break Err(failure.clone());
             }
             if state.peer_closed.is_some() {
-                break Ok(false);
+                // Its goodbye was to be the last; that the stream has ended since is as it should be.
+                break match state.poll_record(cx, &mut self.message, self.limit) {
+                    Poll::Ready(Err(error @ ChannelError::Record(_))) => Err(state.fail(error)),
+                    _ => Ok(false),
+                };
             }
             // A failure to write may only mean that the peer has gone; its goodbye may still be there to be read.
             let _ = state.poll_flush();

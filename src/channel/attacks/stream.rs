@@ -303,11 +303,16 @@ async fn pieces_without_end_are_stopped_at_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_after_the_goodbye_is_never_handed_up() {
+async fn a_record_after_the_goodbye_is_fatal_and_the_end_of_the_stream_is_not() {
     let (mut channel, mut raw) = server_and_raw_client(Settings::default(), ROOMY);
     raw.send(RecordType::Close, false, &[0]).await;
     raw.send(RecordType::Data, false, b"one more thing").await;
+    assert_refused!(channel.recv().await, ChannelError::Record(RecordError::AfterClose));
+
+    let (mut channel, mut raw) = server_and_raw_client(Settings::default(), ROOMY);
+    raw.send(RecordType::Close, false, &[0]).await;
     assert_eq!(channel.recv().await.unwrap(), None);
+    drop(raw);
     assert_eq!(channel.recv().await.unwrap(), None);
 }
 
