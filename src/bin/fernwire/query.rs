@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
+use fernwire::channel::DRAIN_TIMEOUT;
 use fernwire::client::{CallError, Client};
 use fernwire::config::Folders;
 use fernwire::model::Visible;
@@ -133,8 +134,8 @@ impl Prompt {
         let _ = std::fs::create_dir_all(history.parent().unwrap_or(&history));
         let _ = editor.save_history(&history);
         if let Some(client) = prompt.client {
-            // Whoever leaves does not care how the server takes it.
-            let _ = client.close().await;
+            // Whoever leaves does not care how the server takes it, nor wants to wait for it.
+            let _ = tokio::time::timeout(DRAIN_TIMEOUT, client.close()).await;
         }
         Ok(ExitCode::SUCCESS)
     }
