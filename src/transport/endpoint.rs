@@ -155,8 +155,12 @@ fn parse_tcp(rest: &str) -> Result<Address, ParseEndpointError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(bracketed) => {
             let (host, after) = bracketed.split_once(']').ok_or_else(bad_host)?;
-            let unzoned = host.split_once('%').map_or(host, |(address, _zone)| address);
-            unzoned.parse::<Ipv6Addr>().map_err(|_| bad_host())?;
+            let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
+            address.parse::<Ipv6Addr>().map_err(|_| bad_host())?;
+            // It ends up in known_hosts and in lines to paste, where a space or a quote would mean something.
+            if !zone.is_none_or(is_name) {
+                return Err(bad_host());
+            }
             (host, if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or_else(bad_host)?) })
         }
         None => {
@@ -226,6 +230,8 @@ mod tests {
         assert_eq!(parse("https://h"), Err(UnknownScheme("https".into())));
         assert_eq!(parse("tcp://"), Err(BadHost("".into())));
         assert_eq!(parse("tcp://::1:3376"), Err(BadHost("::1:3376".into())));
+        assert_eq!(parse("tcp://[fe80::1%a b]:1"), Err(BadHost("[fe80::1%a b]:1".into())));
+        assert_eq!(parse("tcp://[fe80::1%]:1"), Err(BadHost("[fe80::1%]:1".into())));
         assert_eq!(parse("tcp://user@h"), Err(BadHost("user@h".into())));
         assert_eq!(parse("tcp://h:99999"), Err(BadPort("99999".into())));
         assert_eq!(parse("tcp://h:+1"), Err(BadPort("+1".into())));
