@@ -92,8 +92,11 @@ async fn clear_the_way(path: &Path, lock: &mut File) -> Result<(), ListenError> 
     if !found.file_type().is_socket() {
         return in_the_way("it is not a socket");
     }
-    if UnixStream::connect(path).await.is_ok() {
-        return in_the_way("another program listens on it");
+    match UnixStream::connect(path).await {
+        Ok(_) => return in_the_way("another program listens on it"),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+        // Such as a full backlog: somebody is there.
+        Err(_) => return in_the_way("it cannot be told whether another program listens on it"),
     }
     if Inode::recall(lock).ok() != Inode::of(path).ok() {
         return in_the_way("it is a socket that no Fernwire server left there");
@@ -199,6 +202,27 @@ mod tests {
         let mut lock = File::create(folder.path().join("s.lock")).unwrap();
         Inode::of(&path).unwrap().remember(&mut lock).unwrap();
         assert!(Unix.listen(&endpoint(&path)).await.is_ok());
+    }
+
+    // Elsewhere a full backlog looks like nobody there.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_busy_socket_is_not_a_left_over_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let busy = UnixSocket::new_stream().unwrap();
+        busy.bind(&path).unwrap();
+        let _listener = busy.listen(1).unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(Ok(stream)) =
+            tokio::time::timeout(std::time::Duration::from_secs(1), UnixStream::connect(&path)).await
+        {
+            waiting.push(stream);
+        }
+        let mut lock = File::create(folder.path().join("s.lock")).unwrap();
+        Inode::of(&path).unwrap().remember(&mut lock).unwrap();
+        assert!(refusal(&path).await.contains("it cannot be told"));
+        assert!(path.exists());
     }
 
     #[tokio::test]
