@@ -64,6 +64,20 @@ pub enum KnownHostsError {
         /// The line, from 1.
         line: usize,
     },
+    /// There is another identity for this server by now.
+    #[error(
+        "{} has another identity for {address} than the one that it showed now: line {line} was written meanwhile; \
+         connect again",
+        .path.display()
+    )]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+        /// The server.
+        address: String,
+        /// The line, from 1.
+        line: usize,
+    },
     /// The system refused.
     #[error("cannot {action} {}: {source}", .path.display())]
     Io {
@@ -111,7 +125,8 @@ impl KnownHosts {
         Ok(found)
     }
 
-    /// Records a server, in place of what was known of it.
+    /// Records a server, in place of how it was proven before. An identity that is recorded already is never changed:
+    /// another process may have met the server since this one looked.
     pub fn record(
         &self,
         endpoint: &Endpoint,
@@ -123,6 +138,9 @@ impl KnownHosts {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         let _lock = self.lock().map_err(failed)?;
         let address = endpoint.without_identity().to_string();
+        if let Some(Entry { line, .. }) = self.find(endpoint)?.filter(|entry| entry.identity != identity) {
+            return Err(KnownHostsError::Conflict { path: self.path.clone(), address, line });
+        }
         let kept = self.read()?;
         let kept = kept.lines().filter(|line| !matches!(parse(line), Ok(Some((there, ..))) if there == address));
         let mut text: String = kept.flat_map(|line| [line, "\n"]).collect();
@@ -195,11 +213,20 @@ mod tests {
         hosts.record(&a, identity(1), Provenance::SecretKey).unwrap();
         hosts.record(&b, identity(2), Provenance::Confirmed).unwrap();
         fs::write(hosts.path(), format!("# mine\n\n{}", fs::read_to_string(hosts.path()).unwrap())).unwrap();
-        hosts.record(&a, identity(3), Provenance::AcceptedNew).unwrap();
+        hosts.record(&a, identity(1), Provenance::AcceptedNew).unwrap();
         let entry = hosts.find(&endpoint("tcp://host:1")).unwrap().unwrap();
-        assert_eq!(entry, Entry { identity: identity(3), provenance: Provenance::AcceptedNew, line: 4 });
+        assert_eq!(entry, Entry { identity: identity(1), provenance: Provenance::AcceptedNew, line: 4 });
         assert_eq!(hosts.find(&b).unwrap().unwrap().identity, identity(2));
         assert!(fs::read_to_string(hosts.path()).unwrap().starts_with("# mine\n\nunix:///a%20b fwk1_"));
+    }
+
+    #[test]
+    fn an_identity_is_never_changed() {
+        let (_folder, hosts) = file();
+        hosts.record(&endpoint("tcp://h"), identity(1), Provenance::AcceptedNew).unwrap();
+        let refused = hosts.record(&endpoint("tcp://h"), identity(2), Provenance::AcceptedNew).unwrap_err();
+        assert!(matches!(refused, KnownHostsError::Conflict { line: 1, .. }), "{refused}");
+        assert_eq!(hosts.find(&endpoint("tcp://h")).unwrap().unwrap().identity, identity(1));
     }
 
     #[test]
