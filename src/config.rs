@@ -67,8 +67,7 @@ pub enum ServerKnown {
 /// A pinned identity and a mode that proves none cannot both be wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the address pins the server's identity (#fwk1_...), and key mode psk proves no identity; \
-     leave the `#...` out of the address, or psk out of --kex"
+    "the address pins the server's identity (#fwk1_...), and key mode psk proves no identity; leave psk out of --kex"
 )]
 pub struct PinForbidsPsk;
 

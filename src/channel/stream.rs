@@ -23,7 +23,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use state::{RECEIVER, SENDER, State, Step, lock};
+use state::{IDLE_BUFFER, RECEIVER, SENDER, State, Step, lock};
 
 /// The longest message in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
@@ -65,7 +65,7 @@ pub struct RekeyAfter {
     pub records: u64,
     /// Token bytes under one key.
     pub bytes: u64,
-    /// Time since the key's first use.
+    /// Time since the key was made.
     pub age: Duration,
 }
 
@@ -356,6 +356,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
                 Poll::Pending => match state.keep_alive() {
                     Err(error) => break Err(state.fail(error)),
                     Ok(deadline) => {
+                        if state.is_quiet() && self.message.is_empty() {
+                            self.message.shrink_to(IDLE_BUFFER);
+                        }
                         if self.alarm.deadline() != deadline {
                             self.alarm.as_mut().reset(deadline);
                         }

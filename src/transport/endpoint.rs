@@ -151,29 +151,8 @@ fn parse_tcp(rest: &str) -> Result<Address, ParseEndpointError> {
     if !path.is_empty() {
         return Err(ParseEndpointError::TrailingPath(path.to_owned()));
     }
-    let bad_host = || ParseEndpointError::BadHost(authority.to_owned());
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(bracketed) => {
-            let (host, after) = bracketed.split_once(']').ok_or_else(bad_host)?;
-            let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
-            address.parse::<Ipv6Addr>().map_err(|_| bad_host())?;
-            // It ends up in known_hosts and in lines to paste, where a space or a quote would mean something.
-            if !zone.is_none_or(is_name) {
-                return Err(bad_host());
-            }
-            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or_else(bad_host)?) })
-        }
-        None => {
-            let (host, port) = match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            };
-            if !is_name(host) || port.is_some_and(|port| port.contains(':')) {
-                return Err(bad_host());
-            }
-            (host, port)
-        }
-    };
+    let split = authority.strip_prefix('[').map_or_else(|| split_name(authority), split_ipv6);
+    let (host, port) = split.ok_or_else(|| ParseEndpointError::BadHost(authority.to_owned()))?;
     let port = match port {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             digits.parse().map_err(|_| ParseEndpointError::BadPort(digits.to_owned()))?
@@ -181,7 +160,27 @@ fn parse_tcp(rest: &str) -> Result<Address, ParseEndpointError> {
         Some(other) => return Err(ParseEndpointError::BadPort(other.to_owned())),
         None => DEFAULT_PORT,
     };
-    Ok(Address::Tcp { host: host.to_ascii_lowercase(), port })
+    Ok(Address::Tcp { host, port })
+}
+
+/// `name` or `name:port`.
+fn split_name(authority: &str) -> Option<(String, Option<&str>)> {
+    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+    let one_colon = port.is_none_or(|port| !port.contains(':'));
+    (is_name(host) && one_colon).then(|| (host.to_ascii_lowercase(), port))
+}
+
+/// `address]` or `address]:port`, the address perhaps with `%zone`. Each address has one spelling in known_hosts.
+fn split_ipv6(bracketed: &str) -> Option<(String, Option<&str>)> {
+    let (host, after) = bracketed.split_once(']')?;
+    let port = if after.is_empty() { None } else { Some(after.strip_prefix(':')?) };
+    let (address, zone) = host.split_once('%').map_or((host, None), |(address, zone)| (address, Some(zone)));
+    let address: Ipv6Addr = address.parse().ok()?;
+    // It ends up in known_hosts and in lines to paste, where a space or a quote would mean something.
+    zone.is_none_or(is_name).then(|| match zone {
+        Some(zone) => (format!("{address}%{zone}"), port),
+        None => (address.to_string(), port),
+    })
 }
 
 fn parse_unix(rest: &str) -> Result<Address, ParseEndpointError> {
@@ -221,6 +220,7 @@ mod tests {
         }
         assert_eq!(parse("tcp://Example.ORG").unwrap().to_string(), "tcp://example.org:3376");
         assert_eq!(parse("tcp://[::1]/").unwrap().to_string(), "tcp://[::1]:3376");
+        assert_eq!(parse("tcp://[FE80:0::1%Eth0]").unwrap().to_string(), "tcp://[fe80::1%Eth0]:3376");
     }
 
     #[test]

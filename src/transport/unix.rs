@@ -148,9 +148,13 @@ struct SocketFile {
 impl Listener for SocketFile {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
         Box::pin(async {
-            let (stream, _) = self.socket.accept().await?;
-            let peer = PeerAddr::Unix(stream.peer_cred()?.uid());
-            Ok(Incoming { peer, upgrade: Box::pin(async move { conn(stream) }) })
+            loop {
+                let (stream, _) = self.socket.accept().await?;
+                // A peer that is gone already may have no credentials any more, and is no trouble of the listener's.
+                let Ok(credentials) = stream.peer_cred() else { continue };
+                let peer = PeerAddr::Unix(credentials.uid());
+                return Ok(Incoming { peer, upgrade: Box::pin(async move { conn(stream) }) });
+            }
         })
     }
 

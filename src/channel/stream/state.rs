@@ -280,6 +280,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
         Ok(self.heard + if self.pinged { dead_after } else { ping_after })
     }
 
+    /// Whether nothing has been heard since the last ping.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.pinged
+    }
+
     /// Gives back what a burst needed.
     fn shrink(&mut self) {
         if self.taken == self.filled {

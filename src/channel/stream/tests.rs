@@ -490,4 +490,5 @@ async fn buffers_shrink_again_in_silence() {
     assert!(tokio::time::timeout(KEY_LIFETIME, quiet).await.is_err());
     assert!(server.sender.lock().inbound.capacity() <= IDLE_BUFFER);
     assert!(client.sender.lock().outbound.capacity() <= IDLE_BUFFER);
+    assert!(server.receiver.message.capacity() <= IDLE_BUFFER);
 }
