@@ -1,0 +1,286 @@
+//! The calls of one session: requests out, replies in, each to the one who asked.
+//!
+//! ```text
+//! Calls::call -> requests -> write loop -> channel -> read loop -> Replies, one for each request
+//! ```
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Io;
+use crate::channel::error::ChannelError;
+use crate::channel::{self, Channel, Close, CloseReason, Receiver, Sender};
+use crate::model::Visible;
+use crate::protocol::codec::{Decoded, decode_server, encode};
+use crate::protocol::{ClientMessage, MAX_INTEGER, Reply, Request, RequestError, STREAM_CREDIT, ServerMessage};
+
+/// Why a call or a session ended early.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// The server refused or failed this request; the session goes on.
+    #[error("the server refused: {}", Visible(&.0.message))]
+    Request(RequestError),
+    /// The request was cancelled.
+    #[error("the request was cancelled")]
+    Cancelled,
+    /// The server said goodbye.
+    #[error("the server closed the session{}{}", if .0.text.is_empty() { "" } else { ": " }, Visible(&.0.text))]
+    Closed(Close),
+    /// The channel failed.
+    #[error(transparent)]
+    Channel(ChannelError),
+    /// The server sent what no server sends.
+    #[error("the server sent a message that makes no sense: {}", Visible(.0))]
+    Nonsense(String),
+}
+
+/// Asks in a session. When the last one is dropped, the session says goodbye.
+pub(super) struct Calls {
+    shared: Arc<Shared>,
+    requests: mpsc::UnboundedSender<ClientMessage>,
+}
+
+/// What the calls and the driver share. A std mutex: held for map operations, never across an await.
+struct Shared(Mutex<Streams>);
+
+struct Streams {
+    next_id: u64,
+    open: HashMap<u64, Open>,
+    /// Why the session has ended.
+    end: Option<CallError>,
+}
+
+/// A request that is being answered.
+struct Open {
+    events: mpsc::UnboundedSender<Event>,
+    /// The reply bytes that may still come; the last reply may overdraw it. It bounds what waits to be consumed.
+    credit: i64,
+}
+
+/// What happens to a request.
+enum Event {
+    Reply { reply: Reply, bytes: u64 },
+    End,
+    Failed(CallError),
+}
+
+impl Calls {
+    /// Takes the session over; the task ends with it.
+    pub(super) fn start(channel: Channel<Io>) -> (Self, JoinHandle<Result<(), CallError>>) {
+        let shared = Arc::new(Shared(Mutex::new(Streams { next_id: 1, open: HashMap::new(), end: None })));
+        let (requests, queue) = mpsc::unbounded_channel();
+        let driver = tokio::spawn(drive(channel, shared.clone(), queue));
+        (Self { shared, requests }, driver)
+    }
+
+    /// Whether the session has ended.
+    pub(super) fn have_ended(&self) -> bool {
+        self.shared.lock().end.is_some()
+    }
+
+    /// Sends a request; `pick` takes the service's own reply out of a reply.
+    pub(super) fn call<T>(&self, request: Request, pick: fn(Reply) -> T) -> Replies<T> {
+        let (events, incoming) = mpsc::unbounded_channel();
+        // Under one lock, so that ids are sent in the order in which they are given.
+        let mut streams = self.shared.lock();
+        let id = streams.next_id;
+        match &streams.end {
+            Some(end) => drop(events.send(Event::Failed(end.clone()))),
+            None if id > MAX_INTEGER => drop(events.send(Event::Failed(CallError::Cancelled))),
+            None => {
+                streams.next_id += 1;
+                streams.open.insert(id, Open { events, credit: STREAM_CREDIT.cast_signed() });
+                // If the driver has ended in between, it has told or will tell every open stream.
+                let _ = self.requests.send(ClientMessage::Request { id, request });
+            }
+        }
+        drop(streams);
+        let (shared, requests) = (Arc::downgrade(&self.shared), self.requests.downgrade());
+        Replies { id, incoming, shared, requests, consumed: 0, ended: false, pick }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Streams> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands an event to its request, if anybody still waits for it. Fails if the server had no credit for it.
+    fn deliver(&self, id: u64, event: Event) -> Result<(), CallError> {
+        let mut streams = self.lock();
+        let Some(stream) = streams.open.get_mut(&id) else { return Ok(()) };
+        let mut last = true;
+        if let Event::Reply { bytes, .. } = event {
+            if stream.credit <= 0 {
+                return Err(CallError::Nonsense(format!("a reply to request {id} beyond its credit")));
+            }
+            stream.credit -= bytes.cast_signed();
+            last = false;
+        }
+        let gone = stream.events.send(event).is_err();
+        if last || gone {
+            streams.open.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// What has been consumed may come again.
+    fn extend_credit(&self, id: u64, bytes: u64) {
+        if let Some(stream) = self.lock().open.get_mut(&id) {
+            stream.credit += bytes.cast_signed();
+        }
+    }
+
+    fn end(&self, why: CallError) {
+        let mut streams = self.lock();
+        for (_, stream) in streams.open.drain() {
+            let _ = stream.events.send(Event::Failed(why.clone()));
+        }
+        streams.end = Some(why);
+    }
+}
+
+/// The replies to one request, as they arrive. Dropping it cancels the request.
+pub struct Replies<T> {
+    id: u64,
+    incoming: mpsc::UnboundedReceiver<Event>,
+    shared: Weak<Shared>,
+    /// Weak, so that an answer that nobody reads does not keep a closed session open.
+    requests: mpsc::WeakUnboundedSender<ClientMessage>,
+    consumed: u64,
+    ended: bool,
+    pick: fn(Reply) -> T,
+}
+
+impl<T> Replies<T> {
+    /// The next reply; `None` when the request is answered. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<T>, CallError> {
+        if self.ended {
+            return Ok(None);
+        }
+        match self.incoming.recv().await {
+            Some(Event::Reply { reply, bytes }) => {
+                self.consumed += bytes;
+                if self.consumed >= STREAM_CREDIT / 2 {
+                    let bytes = std::mem::take(&mut self.consumed);
+                    // Before the server can know of it.
+                    if let Some(shared) = self.shared.upgrade() {
+                        shared.extend_credit(self.id, bytes);
+                    }
+                    self.tell(ClientMessage::Credit { id: self.id, bytes });
+                }
+                Ok(Some((self.pick)(reply)))
+            }
+            Some(Event::End) => {
+                self.ended = true;
+                Ok(None)
+            }
+            Some(Event::Failed(error)) => {
+                self.ended = true;
+                Err(error)
+            }
+            None => {
+                self.ended = true;
+                Err(CallError::Channel(ChannelError::Closed))
+            }
+        }
+    }
+
+    /// Wants no more; what was on its way may still come, and then [`CallError::Cancelled`].
+    pub fn cancel(&self) {
+        self.tell(ClientMessage::Cancel { id: self.id });
+    }
+
+    fn tell(&self, message: ClientMessage) {
+        // After the end of the session there is nobody to be told.
+        let _ = self.requests.upgrade().map(|requests| requests.send(message));
+    }
+}
+
+impl<T> Drop for Replies<T> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.cancel();
+        }
+    }
+}
+
+/// Runs a session until both sides have said goodbye or it fails, and tells every open request why.
+async fn drive(
+    channel: Channel<Io>,
+    shared: Arc<Shared>,
+    queue: mpsc::UnboundedReceiver<ClientMessage>,
+) -> Result<(), CallError> {
+    let (mut sender, mut receiver) = channel.split();
+    let result = tokio::select! {
+        result = read_loop(&mut receiver, &shared) => result,
+        // Only a failure ends it early; after our goodbye the server may still answer.
+        error = write_loop(&mut sender, queue, &shared) => Err(error),
+    };
+    let (why, result) = match result {
+        Ok(close) => {
+            let ours = channel::finish(&mut sender, &mut receiver, CloseReason::Done, "").await;
+            match close.reason {
+                CloseReason::Done => (CallError::Closed(close), ours.map_err(CallError::Channel)),
+                _ => (CallError::Closed(close.clone()), Err(CallError::Closed(close))),
+            }
+        }
+        Err(error) => (error.clone(), Err(error)),
+    };
+    shared.end(why);
+    if let Err(CallError::Nonsense(text)) = &result {
+        // What the server makes of it changes nothing.
+        let _ = channel::finish(&mut sender, &mut receiver, CloseReason::ProtocolError, text).await;
+    }
+    result
+}
+
+/// Hands replies to their requests until the server says goodbye.
+async fn read_loop(receiver: &mut Receiver<Io>, shared: &Shared) -> Result<Close, CallError> {
+    while let Some(message) = receiver.recv().await.map_err(CallError::Channel)? {
+        let bytes = message.len() as u64;
+        match decode_server(message) {
+            Ok(Decoded::Message(message)) => {
+                let id = message.id();
+                let event = match message {
+                    ServerMessage::Reply { reply, .. } => Event::Reply { reply, bytes },
+                    ServerMessage::End { .. } => Event::End,
+                    ServerMessage::Error { error, .. } => Event::Failed(CallError::Request(error)),
+                    ServerMessage::Cancelled { .. } => Event::Failed(CallError::Cancelled),
+                };
+                shared.deliver(id, event)?;
+            }
+            Ok(Decoded::Bulk { id, .. }) => return Err(CallError::Nonsense(format!("bulk bytes for request {id}"))),
+            Err(error) => return Err(CallError::Nonsense(error.to_string())),
+        }
+    }
+    Ok(receiver.peer_close().unwrap_or(Close { reason: CloseReason::Other, text: String::new() }))
+}
+
+/// Sends what the calls ask for; says goodbye when nobody can ask any more. Completes only by failing.
+async fn write_loop(
+    sender: &mut Sender<Io>,
+    mut queue: mpsc::UnboundedReceiver<ClientMessage>,
+    shared: &Shared,
+) -> CallError {
+    while let Some(message) = queue.recv().await {
+        match sender.send(&encode(&message)).await {
+            Ok(()) => {}
+            Err(error @ ChannelError::TooLongToSend { .. }) => match message {
+                ClientMessage::Request { id, .. } => {
+                    let _ = shared.deliver(id, Event::Failed(CallError::Channel(error)));
+                }
+                _ => return CallError::Channel(error),
+            },
+            // The receiving side learns more: a goodbye, or why the stream broke.
+            Err(_) => return std::future::pending().await,
+        }
+    }
+    if let Err(error) = sender.close(CloseReason::Done, "").await {
+        return CallError::Channel(error);
+    }
+    std::future::pending().await
+}
