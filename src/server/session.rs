@@ -326,11 +326,7 @@ async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox:
 
 /// What the client is told. The text may quote the client, and its message must fit the channel however much that is.
 fn failed(id: u64, mut error: RequestError) -> ServerMessage {
-    let mut end = error.message.len().min(MAX_ERROR_TEXT);
-    while !error.message.is_char_boundary(end) {
-        end -= 1;
-    }
-    error.message.truncate(end);
+    error.message.truncate(error.message.floor_char_boundary(MAX_ERROR_TEXT));
     ServerMessage::Error { id, error }
 }
 

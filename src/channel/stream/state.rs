@@ -180,12 +180,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
             Err(ChannelError::Closed) => return Ok(()),
             usable => usable?,
         }
-        let mut end = text.len().min(MAX_CLOSE_TEXT);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
         self.rekey_if_due()?;
-        self.queue(RecordType::Close, false, &[&[reason as u8], &text.as_bytes()[..end]].concat())?;
+        self.queue(
+            RecordType::Close,
+            false,
+            &[&[reason as u8], &text.as_bytes()[..text.floor_char_boundary(MAX_CLOSE_TEXT)]].concat(),
+        )?;
         self.closed = true;
         Ok(())
     }
