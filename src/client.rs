@@ -100,8 +100,13 @@ fn explain(endpoint: &Endpoint, error: &HandshakeError, offered: KeyModes, key_i
             format!(". Your secret key has the id {id}; compare it with the one that the server printed at its start")
         }
         (HandshakeError::Alert(Alert::NoCommonMode), _) => {
-            let held = if key_id.is_some() { "with" } else { "without" };
-            format!(". This client, {held} a secret key, offered {offered}; the server's banner says what it allows")
+            let likely = if offered.need_secret() {
+                "the server seems to run without a secret key: start it again where it finds this one, or pin its \
+                 identity, #fwk1_..., in the address"
+            } else {
+                "the server seems to want a secret key: copy its secret.key here, or name the file with --secret-key"
+            };
+            format!(". This client offered {offered}; {likely}")
         }
         _ => String::new(),
     };

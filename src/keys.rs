@@ -246,6 +246,12 @@ pub enum KeyFileError {
         /// Its permission bits.
         mode: u32,
     },
+    /// A key was given where the name of its file belongs; it is not shown again.
+    #[error(
+        "that is a key itself, where the name of its file belongs; put it into a file (chmod 600) and name that. \
+         If it is secret, it is in your shell's history now: better make a new one"
+    )]
+    KeyAsName,
     /// The file belongs to another user, and nobody has named it.
     #[error("{0} belongs to another user; take it over, or name it with --secret-key if it is the right one", .path.display())]
     NotOurs {
@@ -303,6 +309,7 @@ fn read_private(path: &Path, owner: Owner) -> Result<Zeroizing<String>, KeyFileE
         }
         if found.is_file() { Ok(()) } else { Err(failed(io::Error::other("it is not a regular file"))) }
     };
+    refuse_key_as_name(path)?;
     // Looked at before it is opened, since opening a device may do something; and again afterwards, on what was opened,
     // which may be another by then. Opening a pipe must not wait for somebody to write to it.
     check(&fs::metadata(path).map_err(failed)?)?;
@@ -320,6 +327,13 @@ fn read_private(path: &Path, owner: Owner) -> Result<Zeroizing<String>, KeyFileE
     Ok(Zeroizing::new(std::str::from_utf8(&bytes).unwrap_or("?").to_owned()))
 }
 
+fn refuse_key_as_name(path: &Path) -> Result<(), KeyFileError> {
+    match path.to_str().map(KeyKind::of) {
+        Some(KeyKind::Secret | KeyKind::Identity | KeyKind::PublicIdentity) => Err(KeyFileError::KeyAsName),
+        _ => Ok(()),
+    }
+}
+
 fn write_new(path: &Path, line: &str) -> Result<(), KeyFileError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
@@ -329,11 +343,13 @@ fn write_new(path: &Path, line: &str) -> Result<(), KeyFileError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    refuse_key_as_name(path)?;
     if !folder.is_dir() {
         return Err(failed(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist")));
     }
     // A temporary file is 0600 from its first moment.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    // Its error names the temporary file, which would say nothing to anybody.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(error.kind().into()))?;
     writeln!(file, "{line}").map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist_noclobber(path).map_err(|refused| failed(refused.error))?;

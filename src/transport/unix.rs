@@ -30,6 +30,9 @@ impl Transport for Unix {
         Box::pin(async move {
             let path = path(endpoint);
             let failed = |source| ListenError::from_io(endpoint, source);
+            if !path.parent().is_some_and(Path::is_dir) {
+                return Err(failed(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist")));
+            }
             let mut lock = lock(path).map_err(failed)?;
             clear_the_way(path, &mut lock).await?;
             let socket = UnixSocket::new_stream().map_err(failed)?;

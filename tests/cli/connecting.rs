@@ -104,11 +104,13 @@ fn the_server_is_named_by_url_flag_or_environment() {
     client.run(&["query", &url, "SetA-One"]).is_timestamps(1);
     client.run(&["query", "--server", &url, "SetA-One"]).is_timestamps(1);
     client.start(client.fernwire(&["query", "SetA-One"]).env("FERNWIRE_SERVER", &url)).wait().is_timestamps(1);
-    // The nearer word counts.
+    // What is typed counts more than the environment; two servers on one line are a mistake.
     let other = "tcp://127.0.0.1:1";
-    client.run(&["query", &url, "--server", other, "SetA-One"]).is_timestamps(1);
     let mut flag = client.fernwire(&["query", "--server", &url, "SetA-One"]);
     client.start(flag.env("FERNWIRE_SERVER", other)).wait().is_timestamps(1);
+    let mut first = client.fernwire(&["query", &url, "SetA-One"]);
+    client.start(first.env("FERNWIRE_SERVER", other)).wait().is_timestamps(1);
+    client.run(&["query", &url, "--server", other, "SetA-One"]).fails(&["the server is named twice"]);
 }
 
 #[test]

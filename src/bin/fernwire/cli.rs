@@ -12,7 +12,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done; every query was found
   1  at least one query was EMPTY
-  2  something failed, and stderr says what";
+  2  something failed, and stderr says what
+A prompt that is left exits with 0.";
 
 /// Private, encrypted sessions between machines that their owners run themselves.
 #[derive(Parser)]
@@ -77,8 +78,8 @@ pub(crate) struct QueryArgs {
 /// What every client takes.
 #[derive(Args)]
 pub(crate) struct ClientArgs {
-    /// The server, such as tcp://host:3376#fwk1_... [default: tcp://127.0.0.1:3376].
-    #[arg(long, value_name = "URL", env = "FERNWIRE_SERVER")]
+    /// The server, such as tcp://host:3376#fwk1_... [env: FERNWIRE_SERVER] [default: tcp://127.0.0.1:3376].
+    #[arg(long, value_name = "URL")]
     pub(crate) server: Option<Endpoint>,
     /// Which key modes to offer: auto, or a list of x25519+psk, x25519 and psk.
     #[arg(long, value_name = "MODES", default_value = "auto")]

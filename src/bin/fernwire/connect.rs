@@ -2,14 +2,14 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use fernwire::channel::mode::{KeyMode, KeyModes};
 use fernwire::client::known_hosts::{KnownHosts, Provenance};
 use fernwire::client::trust::{Trust, TrustError};
 use fernwire::client::{Client, ConnectError, Options};
 use fernwire::config::{Folders, Kex, ServerKnown, find_secret_key};
 use fernwire::keys::{IdentityKey, KeyFileError, KeyKind};
-use fernwire::model::PublicIdentity;
+use fernwire::model::{PublicIdentity, Visible};
 use fernwire::transport::endpoint::Endpoint;
 
 use crate::cli::ClientArgs;
@@ -24,10 +24,7 @@ pub(crate) struct Server {
 impl Server {
     /// Takes the server from the first of `words` if that is a URL, else from the flags.
     pub(crate) fn new(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Self> {
-        let endpoint = match words.first() {
-            Some(first) if first.contains("://") => words.remove(0).parse()?,
-            _ => args.server.clone().unwrap_or_else(Endpoint::default_local),
-        };
+        let endpoint = choose_endpoint(args, words)?;
         let wants_secret_key = match args.kex {
             Kex::Auto => true,
             Kex::Modes(modes) => modes.need_secret(),
@@ -81,6 +78,40 @@ impl Server {
     }
 }
 
+/// The first argument if it is a URL, else `--server`, `FERNWIRE_SERVER`, and the local server. What is left in `words`
+/// are words, and none that was meant as an address or as a secret.
+fn choose_endpoint(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Endpoint> {
+    let first = match words.first() {
+        Some(first) if first.contains("://") => Some(words.remove(0).parse::<Endpoint>()?),
+        _ => None,
+    };
+    if words.iter().any(|word| KeyKind::of(word) == KeyKind::Secret) {
+        bail!("one of the arguments is a secret key; it is in your shell's history now, so make a new one");
+    }
+    if let Some(word) = words.iter().find(|word| looks_like_an_address(word)) {
+        bail!(
+            "`{}` looks like an address; an address goes first, once, and in full: tcp://host:port or unix:///path",
+            Visible(word)
+        );
+    }
+    match (first, &args.server) {
+        (Some(_), Some(_)) => bail!("the server is named twice, by --server and by the first argument"),
+        (Some(endpoint), None) => Ok(endpoint),
+        (None, Some(endpoint)) => Ok(endpoint.clone()),
+        (None, None) => match std::env::var("FERNWIRE_SERVER") {
+            Ok(text) if !text.is_empty() => text.parse().map_err(|error| anyhow!("FERNWIRE_SERVER: {error}")),
+            _ => Ok(Endpoint::default_local()),
+        },
+    }
+}
+
+fn looks_like_an_address(word: &str) -> bool {
+    let host_and_port = word.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    host_and_port || word.contains("://") || ["tcp:", "unix:", "/"].iter().any(|start| word.starts_with(start))
+}
+
 fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -96,20 +127,22 @@ fn ask(endpoint: &Endpoint, identity: PublicIdentity) -> anyhow::Result<()> {
     )?;
     stderr.flush()?;
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
+    if io::stdin().read_line(&mut answer)? == 0 {
+        output::note("");
+    }
     match answer.trim() {
-        "yes" => Ok(()),
-        "no" | "" => bail!("the server at {endpoint} is not trusted; nothing was sent to it"),
+        "yes" | "y" => Ok(()),
+        "no" | "n" | "" => bail!("the server at {endpoint} is not trusted; no query was sent to it"),
         pasted if pasted.parse() == Ok(identity) => Ok(()),
         pasted => match KeyKind::of(pasted) {
             KeyKind::PublicIdentity => bail!(
                 "the identity that you pasted is not the one that the server at {endpoint} showed; \
-                 somebody may be posing as it, and nothing was sent"
+                 somebody may be posing as it, and no query was sent to it"
             ),
             KeyKind::Secret | KeyKind::Identity => {
-                bail!("what you pasted is a secret; it belongs in its file, and nowhere else. Nothing was sent")
+                bail!("what you pasted is a secret; it belongs in its file, and nowhere else. No query was sent")
             }
-            _ => bail!("the answer was neither yes, no nor an identity; nothing was sent to {endpoint}"),
+            _ => bail!("the answer was neither yes, no nor an identity; no query was sent to {endpoint}"),
         },
     }
 }

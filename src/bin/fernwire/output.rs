@@ -7,15 +7,26 @@ use fernwire::model::is_treacherous;
 use serde_json::Value;
 
 /// Prints a result as one line, and at once, since whoever reads may be a program that waits for it.
-pub(crate) fn result(line: impl Display) -> io::Result<()> {
+pub(crate) fn result(line: impl Display) -> Result<(), Unwritten> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    stdout.flush()
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(Unwritten)
+}
+
+/// A result could not be written.
+#[derive(Debug)]
+pub(crate) struct Unwritten(io::Error);
+
+impl std::error::Error for Unwritten {}
+
+impl Display for Unwritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cannot write the results: {}", self.0)
+    }
 }
 
 /// Prints a result as one JSON object. Characters that a terminal would obey are escaped, which JSON itself demands of
 /// some of them only.
-pub(crate) fn json(object: &Value) -> io::Result<()> {
+pub(crate) fn json(object: &Value) -> Result<(), Unwritten> {
     result(inert(object))
 }
 
@@ -39,7 +50,7 @@ pub(crate) fn note(line: impl Display) {
 
 /// Whether the trouble is only that nobody reads the results any more.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<Unwritten>().is_some_and(|error| error.0.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Text as one word for a POSIX shell.

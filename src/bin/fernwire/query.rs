@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
+use anyhow::{anyhow, bail};
 use fernwire::channel::DRAIN_TIMEOUT;
 use fernwire::client::{CallError, Client};
 use fernwire::config::Folders;
@@ -12,6 +13,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
 use crate::cli::QueryArgs;
 use crate::connect::Server;
@@ -21,6 +23,9 @@ const PROMPT: &str = "Enter your Query: Eg SetA-One or type 'exit' to quit: ";
 
 pub(crate) fn run(mut args: QueryArgs) -> anyhow::Result<ExitCode> {
     let mut server = Server::new(&args.client, &mut args.words)?;
+    if args.words.iter().any(|word| word.trim().is_empty()) {
+        bail!("a query is empty; what is looked up looks like SetA-Two");
+    }
     let form = if args.client.json { Form::Json } else { Form::Plain };
     // The session has a thread of its own, so that it lives on while stdin or stdout keeps us waiting.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -31,7 +36,12 @@ pub(crate) fn run(mut args: QueryArgs) -> anyhow::Result<ExitCode> {
             let form = if args.client.json { Form::Json } else { Form::Prompt };
             Prompt::open(server, form).await
         } else {
-            ask_all(&mut server, io::stdin().lines(), form).await
+            if io::stdin().is_terminal() {
+                output::note("Type one query a line; Ctrl-D ends.");
+            }
+            // `exit` ends a pipe too, so that what was typed at the prompt once can be piped.
+            let lines = io::stdin().lines().take_while(|line| !line.as_ref().is_ok_and(|line| line.trim() == "exit"));
+            ask_all(&mut server, lines, form).await
         }
     })
 }
@@ -45,7 +55,7 @@ enum Form {
 }
 
 impl Form {
-    fn print(self, query: &str, reply: &QueryReply) -> io::Result<()> {
+    fn print(self, query: &str, reply: &QueryReply) -> Result<(), output::Unwritten> {
         let text = match reply {
             QueryReply::Timestamp { time } => Visible(time).to_string(),
             QueryReply::Empty => "EMPTY".to_owned(),
@@ -61,7 +71,7 @@ impl Form {
     }
 }
 
-/// Asks every query in turn over one session. Blank lines ask nothing, and `exit` is the last line.
+/// Asks every query in turn over one session. Blank lines ask nothing.
 async fn ask_all(
     server: &mut Server,
     queries: impl Iterator<Item = io::Result<String>>,
@@ -70,11 +80,9 @@ async fn ask_all(
     let client = server.connect().await?;
     let mut all_found = true;
     for query in queries {
-        let query = query?;
-        match query.trim() {
-            "" => {}
-            "exit" => break,
-            query => all_found &= ask(&client, query, form).await?,
+        let query = query.map_err(|error| anyhow!("cannot read the queries from stdin: {error}"))?;
+        if !query.trim().is_empty() {
+            all_found &= ask(&client, query.trim(), form).await?;
         }
     }
     // Every query is answered. A server that stops at this moment, and says so first, takes nothing away from that.
@@ -140,7 +148,7 @@ impl Prompt {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Asks one query; Ctrl-C stops it, and a second one stops waiting for the server to agree.
+    /// Asks one query. Ctrl-C stops it; a server that does not answer to that is not waited for.
     async fn ask(&mut self, query: &str) -> anyhow::Result<()> {
         // One listener for all of it: between two of them a Ctrl-C would be lost.
         let mut interrupts = signal(SignalKind::interrupt())?;
@@ -156,7 +164,7 @@ impl Prompt {
         }
         let Some(client) = &self.client else { return Ok(()) };
         let mut replies = client.query(query);
-        let mut cancelled = false;
+        let mut cancelled_at = None;
         loop {
             tokio::select! {
                 reply = replies.next() => match reply {
@@ -168,11 +176,13 @@ impl Prompt {
                     }
                     Err(error) => return Err(error.into()),
                 },
-                _ = interrupts.recv() => {
-                    if std::mem::replace(&mut cancelled, true) {
-                        return Ok(());
-                    }
+                _ = interrupts.recv(), if cancelled_at.is_none() => {
+                    cancelled_at = Some(Instant::now());
                     replies.cancel();
+                }
+                () = sleep_until(cancelled_at.unwrap_or_else(Instant::now) + DRAIN_TIMEOUT), if cancelled_at.is_some() => {
+                    output::note("Stopped, though the server does not answer.");
+                    return Ok(());
                 }
             }
         }

@@ -21,12 +21,13 @@ use fernwire::transport::{self, tcp};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::ServeArgs;
 use crate::output;
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    start_logging();
+    start_logging()?;
     raise_descriptor_limit();
     if let Some(pinned) = args.listen.iter().find(|endpoint| endpoint.identity.is_some()) {
         bail!("--listen {pinned}: a listener takes no `#` and identity; that part is for clients");
@@ -140,8 +141,8 @@ impl Keys {
         if self.policy.modes().contains(KeyMode::Psk) {
             writeln!(
                 banner,
-                "  note        in key mode psk any holder of the secret key can pose as this server, and a stolen\n\
-                 \x20             key opens recorded sessions"
+                "  note        with psk, any holder of the secret key can pose as this server,\n\
+                 \x20             and a stolen key opens recorded sessions"
             )?;
         }
         writeln!(banner, "Connect from another terminal:")?;
@@ -220,10 +221,16 @@ fn prepare_identity(data: &Path) -> anyhow::Result<KeyFile<IdentityKey>> {
     }
 }
 
-fn start_logging() {
-    let filter = EnvFilter::try_from_env("FERNWIRE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+fn start_logging() -> anyhow::Result<()> {
+    let level = std::env::var("FERNWIRE_LOG").ok().filter(|level| !level.is_empty()).unwrap_or("info".into());
+    // A filter takes any word as the name of a module, so a level that was mistyped would silence everything.
+    if !level.contains('=') && level.parse::<LevelFilter>().is_err() {
+        bail!("FERNWIRE_LOG is error, warn, info, debug or trace, and not `{level}`");
+    }
+    let filter = EnvFilter::try_new(&level).map_err(|error| anyhow!("FERNWIRE_LOG: {error}"))?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
+    Ok(())
 }
 
 /// Every session takes a descriptor, and the soft limit is often 1,024.
