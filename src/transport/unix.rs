@@ -33,6 +33,10 @@ impl Transport for Unix {
             if !path.parent().is_some_and(Path::is_dir) {
                 return Err(failed(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist")));
             }
+            // Before there is a lock file, since whoever mistyped a path wants no file beside it.
+            if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+                return Err(ListenError::InTheWay { path: path.into(), what: "it is not a socket" });
+            }
             let mut lock = lock(path).map_err(failed)?;
             clear_the_way(path, &mut lock).await?;
             let socket = UnixSocket::new_stream().map_err(failed)?;
@@ -91,9 +95,8 @@ fn lock(path: &Path) -> io::Result<File> {
 /// Removes the socket that an earlier server of ours left behind; refuses to touch anything else.
 async fn clear_the_way(path: &Path, lock: &mut File) -> Result<(), ListenError> {
     let in_the_way = |what| Err(ListenError::InTheWay { path: path.into(), what });
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !found.file_type().is_socket() {
-        return in_the_way("it is not a socket");
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(());
     }
     match UnixStream::connect(path).await {
         Ok(_) => return in_the_way("another program listens on it"),
@@ -238,6 +241,7 @@ mod tests {
         let path = folder.path().join("s");
         fs::write(&path, "precious").unwrap();
         assert!(refusal(&path).await.contains("it is not a socket"));
+        assert!(!folder.path().join("s.lock").exists());
         fs::remove_file(&path).unwrap();
 
         let foreign = UnixListener::bind(&path).unwrap();
