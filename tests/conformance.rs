@@ -236,7 +236,7 @@ async fn a_cut_peer_is_noticed_on_both_sides(scheme: &str, mode: KeyMode) {
     let client = bed.client_at(&relayed).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(count(&client, "SetA-One").await, 1);
     // Longer than it takes to be declared dead: pings keep a quiet session alive.
-    tokio::time::sleep(2 * bed.settings.keepalive.dead_after).await;
+    tokio::time::sleep(bed.settings.keepalive.dead_after * 3 / 2).await;
     assert_eq!(count(&client, "SetA-One").await, 1);
     cut.send(()).unwrap();
     let held_open = relaying.await.unwrap();

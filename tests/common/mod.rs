@@ -167,6 +167,6 @@ pub(crate) fn rekey_often() -> Settings {
 
 /// Silence is noticed quickly.
 pub(crate) fn impatient() -> Settings {
-    let keepalive = Keepalive { ping_after: Duration::from_millis(100), dead_after: Duration::from_millis(400) };
+    let keepalive = Keepalive { ping_after: Duration::from_millis(250), dead_after: Duration::from_millis(1000) };
     Settings { keepalive, ..Settings::default() }
 }
