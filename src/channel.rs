@@ -84,13 +84,8 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         hello_received.read_server_finished(&frame)
     }
     .await;
-    match result {
-        Ok(server) => Ok(Verified { io, server, settings }),
-        Err(error) => {
-            send_alert(&mut io, error.alert()).await;
-            Err(error)
-        }
-    }
+    let server = told(&mut io, result).await?;
+    Ok(Verified { io, server, settings })
 }
 
 /// Runs a server's handshake; a client that fails it is told why in one byte.
@@ -109,13 +104,8 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         sent.read_client_finished(&frame)
     }
     .await;
-    match result {
-        Ok(established) => Ok(Channel::new(io, established, Vec::new(), settings)),
-        Err(error) => {
-            send_alert(&mut io, error.alert()).await;
-            Err(error)
-        }
-    }
+    let established = told(&mut io, result).await?;
+    Ok(Channel::new(io, established, Vec::new(), settings))
 }
 
 /// Reads one frame and not a byte more, so that the first record stays where it is.
@@ -126,6 +116,17 @@ async fn read_frame<S: AsyncRead + Unpin>(io: &mut S, due: FrameType) -> Result<
     frame.resize(FRAME_HEADER + hello::body_length(header, due)?, 0);
     io.read_exact(&mut frame[FRAME_HEADER..]).await?;
     Ok(frame)
+}
+
+/// The handshake's result, after the peer has been told if it failed.
+async fn told<S: AsyncRead + AsyncWrite + Unpin, T>(
+    io: &mut S,
+    result: Result<T, HandshakeError>,
+) -> Result<T, HandshakeError> {
+    if let Err(error) = &result {
+        send_alert(io, error.alert()).await;
+    }
+    result
 }
 
 /// Tells the peer, as far as it still listens; then ends our direction, so that the alert is not lost in a reset.

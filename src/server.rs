@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{Instrument, Span, field, info, info_span, warn};
 
@@ -51,19 +51,21 @@ impl Server {
     pub async fn run(self, listeners: Vec<Box<dyn Listener>>, shutdown: impl Future<Output = ()>) {
         let context = self.0;
         let (stop, stopping) = watch::channel(false);
-        // Every session holds a sender; the channel closes when the last is gone.
-        let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            accepting.spawn(accept_loop(context.clone(), listener, stopping.clone(), alive.clone()));
+            accepting.spawn(accept_until_stopped(context.clone(), listener, stopping.clone()));
         }
-        drop(alive);
         shutdown.await;
-        info!("stopping: no new connections; what is being answered has {:?}", context.limits.drain_timeout);
         // A receiver that is gone has nothing to stop.
         let _ = stop.send(true);
-        accepting.shutdown().await;
-        let drained = tokio::time::timeout(context.limits.drain_timeout, all_gone.recv()).await;
+        let mut connections = accepting.join_all().await;
+        info!("stopping: no new connections; what is being answered has {:?}", context.limits.drain_timeout);
+        let draining = async {
+            for connections in &mut connections {
+                while connections.join_next().await.is_some() {}
+            }
+        };
+        let drained = tokio::time::timeout(context.limits.drain_timeout, draining).await;
         match drained {
             Ok(_) => info!("stopped: every session has ended"),
             Err(_) => warn!("stopped: some sessions did not end in time and are cut"),
@@ -71,29 +73,40 @@ impl Server {
     }
 }
 
+/// Accepts until the server stops and closes the listener; what is left are its connections, and dropping them cuts them.
+async fn accept_until_stopped(
+    context: Arc<Context>,
+    listener: Box<dyn Listener>,
+    mut stopping: watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let mut connections = JoinSet::new();
+    tokio::select! {
+        () = accept_loop(&context, listener, stopping.clone(), &mut connections) => {}
+        () = stopped(&mut stopping) => {}
+    }
+    connections
+}
+
 /// Accepts and spawns, nothing else; survives every error.
 async fn accept_loop(
-    context: Arc<Context>,
+    context: &Arc<Context>,
     mut listener: Box<dyn Listener>,
     stopping: watch::Receiver<bool>,
-    alive: mpsc::Sender<()>,
+    connections: &mut JoinSet<()>,
 ) {
     let mut pause = MIN_ACCEPT_PAUSE;
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // What has ended is forgotten, so that the set holds only what lives.
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
             Ok(incoming) => {
                 pause = MIN_ACCEPT_PAUSE;
                 let (mode, key) = (field::Empty, field::Empty);
                 let span = info_span!("session", peer = %incoming.peer, at = %listener.local(), mode, key);
-                let connection = connection(context.clone(), incoming, stopping.clone(), alive.clone());
-                let cut = cut(stopping.clone());
-                let connection = async {
-                    tokio::select! {
-                        () = connection => {}
-                        () = cut => {}
-                    }
-                };
-                tokio::spawn(connection.instrument(span));
+                connections.spawn(connection(context.clone(), incoming, stopping.clone()).instrument(span));
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection; trying again in {pause:?}");
@@ -105,12 +118,7 @@ async fn accept_loop(
 }
 
 /// A connection's life: a pending place, the handshake under its deadline, a session's place, the session.
-async fn connection(
-    context: Arc<Context>,
-    incoming: Incoming,
-    mut stopping: watch::Receiver<bool>,
-    alive: mpsc::Sender<()>,
-) {
+async fn connection(context: Arc<Context>, incoming: Incoming, mut stopping: watch::Receiver<bool>) {
     let source = incoming.peer.source();
     let mut place = context.admission.enter(source);
     let handshake = async {
@@ -129,19 +137,12 @@ async fn connection(
         Ok(channel) => welcome(&context, channel, place, stopping).await,
         Err(reason) => warn!("handshake failed: {reason}"),
     }
-    drop(alive);
 }
 
 /// Completes when the server is told to stop.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // The server that could send holds on to it until it has stopped.
     let _ = stopping.wait_for(|stop| *stop).await;
-}
-
-/// Completes when the server has stopped, and waits for nobody any more.
-async fn cut(mut stopping: watch::Receiver<bool>) {
-    // The sender is gone once `run` is over, or dropped.
-    while stopping.changed().await.is_ok() {}
 }
 
 /// Records what the handshake has shown, finds the session a place, and runs it.
