@@ -7,27 +7,25 @@
 //!
 //! A loader that is given another kind of key names that kind instead of saying "malformed".
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use fernet::Fernet;
 use hkdf::Hkdf;
-use rustix::fs::OFlags;
 use sha2::Sha256;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
 use crate::model::{KeyId, PUBLIC_IDENTITY_PREFIX, PublicIdentity};
 
+pub(crate) mod files;
+
+use files::{Owner, read_private, write_new};
+
 /// What the one line of an identity.key begins with.
 const IDENTITY_PREFIX: &str = "fernwire-identity-1 ";
-
-/// No key file is longer than this many bytes; more is not read.
-const MAX_KEY_FILE: u64 = 4096;
 
 /// A pre-shared secret: the 32 bytes of a secret.key. Never a session key itself.
 #[derive(Clone)]
@@ -291,73 +289,11 @@ impl KeyFileError {
     }
 }
 
-/// Whose file it may be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Owner {
-    Us,
-    Anyone,
-}
-
-fn read_private(path: &Path, owner: Owner) -> Result<Zeroizing<String>, KeyFileError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => KeyFileError::Missing { path: path.into() },
-        _ => KeyFileError::Io { action: "read", path: path.into(), source },
-    };
-    let check = |found: &fs::Metadata| {
-        if owner == Owner::Us && found.uid() != rustix::process::geteuid().as_raw() {
-            return Err(KeyFileError::NotOurs { path: path.into() });
-        }
-        if found.is_file() { Ok(()) } else { Err(failed(io::Error::other("it is not a regular file"))) }
-    };
-    refuse_key_as_name(path)?;
-    // Looked at before it is opened, since opening a device may do something; and again afterwards, on what was opened,
-    // which may be another by then. Opening a pipe must not wait for somebody to write to it.
-    check(&fs::metadata(path).map_err(failed)?)?;
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
-    let opened = file.metadata().map_err(failed)?;
-    check(&opened)?;
-    let mode = opened.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(KeyFileError::Exposed { path: path.into(), mode });
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE as usize));
-    file.take(MAX_KEY_FILE).read_to_end(&mut bytes).map_err(failed)?;
-    // Text that is not UTF-8 is no key of any kind; what it is instead does not matter.
-    Ok(Zeroizing::new(std::str::from_utf8(&bytes).unwrap_or("?").to_owned()))
-}
-
-fn refuse_key_as_name(path: &Path) -> Result<(), KeyFileError> {
-    match path.to_str().map(KeyKind::of) {
-        Some(KeyKind::Secret | KeyKind::Identity | KeyKind::PublicIdentity) => Err(KeyFileError::KeyAsName),
-        _ => Ok(()),
-    }
-}
-
-fn write_new(path: &Path, line: &str) -> Result<(), KeyFileError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
-        _ => KeyFileError::Io { action: "write", path: path.into(), source },
-    };
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    refuse_key_as_name(path)?;
-    if !folder.is_dir() {
-        return Err(failed(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist")));
-    }
-    // A temporary file is 0600 from its first moment.
-    // Its error names the temporary file, which would say nothing to anybody.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(error.kind().into()))?;
-    writeln!(file, "{line}").map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist_noclobber(path).map_err(|refused| failed(refused.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use proptest::prelude::*;
 
