@@ -55,6 +55,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "tls")]
+pub mod certs;
 pub mod channel;
 #[cfg(feature = "server")]
 pub mod client;

@@ -10,20 +10,21 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 
 /// Who may import whom: each layer, and the layers that it may name.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("keys", &["model"]),
-    ("transport", &["model"]),
+    ("certs", &["model", "keys"]),
+    ("transport", &["model", "certs"]),
     ("channel", &["model", "keys"]),
     ("protocol", &["model"]),
     ("service", &["model", "protocol"]),
-    ("config", &["model", "keys", "transport", "channel", "service"]),
+    ("config", &["model", "keys", "certs", "transport", "channel", "service"]),
     ("server", &["model", "keys", "transport", "channel", "protocol", "service", "config"]),
     ("client", &["model", "keys", "transport", "channel", "protocol", "config"]),
 ];
 
 /// What belongs to some layers alone: the word in a path, and where it may stand.
-const OWNED: [(&str, &[&str]); 13] = [
+const OWNED: [(&str, &[&str]); 17] = [
     ("x25519_dalek", &["keys", "channel"]),
     ("hkdf", &["keys", "channel"]),
     ("hmac", &["channel"]),
@@ -34,6 +35,10 @@ const OWNED: [(&str, &[&str]); 13] = [
     ("TcpStream", &["transport"]),
     ("UnixStream", &["transport"]),
     ("UdpSocket", &["transport"]),
+    ("rcgen", &["certs"]),
+    ("x509_parser", &["certs"]),
+    ("rustls", &["transport"]),
+    ("tokio_rustls", &["transport"]),
     ("clap", &["bin"]),
     ("anyhow", &["bin"]),
     ("rustyline", &["bin"]),

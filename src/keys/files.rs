@@ -6,18 +6,25 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use tempfile::{NamedTempFile, PersistError};
 use zeroize::Zeroizing;
 
 use super::{KeyFileError, KeyKind};
 
-/// No key file is longer than this many bytes; more is not read.
-const MAX_KEY_FILE: u64 = 4096;
+/// No key file is longer than this many bytes; more is not read. The largest are RSA keys in PEM.
+const MAX_KEY_FILE: u64 = 16 * 1024;
 
 /// Whose file it may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     Us,
     Anyone,
+}
+
+/// Reads a private key of a kind that this layer does not know, such as PEM.
+#[cfg(feature = "tls")]
+pub(crate) fn read_private_key(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+    read_private(path, Owner::Anyone)
 }
 
 pub(super) fn read_private(path: &Path, owner: Owner) -> Result<Zeroizing<String>, KeyFileError> {
@@ -56,7 +63,34 @@ fn refuse_key_as_name(path: &Path) -> Result<(), KeyFileError> {
     }
 }
 
+/// Writes a new file (0600) with this line; never overwrites.
 pub(super) fn write_new(path: &Path, line: &str) -> Result<(), KeyFileError> {
+    write(path, &[line, "\n"], |file| file.persist_noclobber(path).map(drop))
+}
+
+/// Writes a file that only its owner can read (0600), in place of any that was there.
+#[cfg(feature = "tls")]
+pub(crate) fn replace_private(path: &Path, text: &str) -> Result<(), KeyFileError> {
+    write(path, &[text], |file| file.persist(path).map(drop))
+}
+
+/// Writes a file that everybody can read (0644), in place of any that was there.
+#[cfg(feature = "tls")]
+pub(crate) fn replace_public(path: &Path, text: &str) -> Result<(), KeyFileError> {
+    write(path, &[text], |file| {
+        if let Err(error) = file.as_file().set_permissions(fs::Permissions::from_mode(0o644)) {
+            return Err(PersistError { error, file });
+        }
+        file.persist(path).map(drop)
+    })
+}
+
+/// Writes a temporary file beside the path and puts it in its place, so that it appears whole or not at all.
+fn write(
+    path: &Path,
+    text: &[&str],
+    put: impl FnOnce(NamedTempFile) -> Result<(), PersistError>,
+) -> Result<(), KeyFileError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
         _ => KeyFileError::Io { action: "write", path: path.into(), source },
@@ -71,9 +105,9 @@ pub(super) fn write_new(path: &Path, line: &str) -> Result<(), KeyFileError> {
     }
     // A temporary file is 0600 from its first moment.
     // Its error names the temporary file, which would say nothing to anybody.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(error.kind().into()))?;
-    writeln!(file, "{line}").map_err(failed)?;
+    let mut file = NamedTempFile::new_in(folder).map_err(|error| failed(error.kind().into()))?;
+    text.iter().try_for_each(|part| file.write_all(part.as_bytes())).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    file.persist_noclobber(path).map_err(|refused| failed(refused.error))?;
+    put(file).map_err(|refused| failed(refused.error))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }

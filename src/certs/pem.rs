@@ -1,0 +1,298 @@
+//! A certificate and its private key as PEM (RFC 7468), in memory and in their two files.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
+use zeroize::Zeroizing;
+
+use crate::keys::KeyFileError;
+use crate::keys::files::{read_private_key, replace_private, replace_public};
+
+/// No file of certificates is longer than this many bytes.
+const MAX_CERTIFICATE_FILE: u64 = 1 << 20;
+
+/// Why a certificate or its key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PemError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The key's file cannot be read, or the files not written.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// There is no certificate in it.
+    #[error("{} holds {found}, and a certificate (PEM, `-----BEGIN CERTIFICATE-----`) is wanted", .path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is there instead.
+        found: &'static str,
+    },
+    /// There is no private key in it.
+    #[error("{} holds {found}, and a private key (PEM, `-----BEGIN PRIVATE KEY-----`) is wanted", .path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// What is there instead.
+        found: &'static str,
+    },
+    /// Something in it is cut off or malformed.
+    #[error("{} is damaged or only half written: {reason}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the reader stumbled over.
+        reason: String,
+    },
+    /// The key is another certificate's.
+    #[error("the key in {} does not belong to the certificate in {}; name the two that were made together", .key.display(), .certificate.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+}
+
+/// A certificate with what follows it in its file, and its private key. The key is never shown.
+pub struct PemPair {
+    certificate: String,
+    key: Zeroizing<String>,
+    /// Where they were read from, for messages.
+    certificate_path: PathBuf,
+    key_path: PathBuf,
+}
+
+impl PemPair {
+    /// A pair that is in no file yet.
+    pub fn new(certificate: String, key: Zeroizing<String>) -> Self {
+        let (certificate_path, key_path) = ("the new certificate".into(), "the new key".into());
+        Self { certificate, key, certificate_path, key_path }
+    }
+
+    /// Reads both files; nobody but its owner may be able to read the key's.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, PemError> {
+        let text = read_certificates(certificate)?;
+        // Before the key is read, since this tells whether the two names were swapped.
+        certificates(&text, certificate)?;
+        let pair = Self {
+            certificate: text,
+            key: read_private_key(key)?,
+            certificate_path: certificate.into(),
+            key_path: key.into(),
+        };
+        pair.private_key()?;
+        Ok(pair)
+    }
+
+    /// Writes both files, each whole or not at all and in place of what was there; the key (0600) comes first.
+    pub fn save(&self, certificate: &Path, key: &Path) -> Result<(), KeyFileError> {
+        replace_private(key, &self.key)?;
+        replace_public(certificate, &self.certificate)
+    }
+
+    /// The certificate's PEM.
+    pub fn certificate_text(&self) -> &str {
+        &self.certificate
+    }
+
+    /// The key's PEM.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The certificate.
+    pub fn certificate(&self) -> Result<CertificateDer<'static>, PemError> {
+        Ok(self.chain()?.remove(0))
+    }
+
+    /// The certificate, and those between it and its root: at least one.
+    pub fn chain(&self) -> Result<Vec<CertificateDer<'static>>, PemError> {
+        certificates(&self.certificate, &self.certificate_path)
+    }
+
+    /// The private key.
+    pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, PemError> {
+        PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(|error| match error {
+            rustls_pki_types::pem::Error::NoItemsFound => {
+                PemError::NoKey { path: self.key_path.clone(), found: kind_of(&self.key) }
+            }
+            error => PemError::Damaged { path: self.key_path.clone(), reason: reason(&error) },
+        })
+    }
+
+    /// What to say of a key that is not this certificate's.
+    pub fn mismatch(&self) -> PemError {
+        PemError::Mismatch { certificate: self.certificate_path.clone(), key: self.key_path.clone() }
+    }
+
+    /// What to say of a pair that a TLS library cannot use.
+    pub fn unusable(&self, reason: String) -> PemError {
+        PemError::Damaged { path: self.certificate_path.clone(), reason }
+    }
+
+    /// Whether this raw public key is the certificate's.
+    pub(super) fn check_key(&self, public_key: &[u8], certificate: &CertificateDer<'_>) -> Result<(), PemError> {
+        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| self.unusable(error.to_string()))?;
+        if parsed.public_key().subject_public_key.data == public_key { Ok(()) } else { Err(self.mismatch()) }
+    }
+}
+
+/// Every certificate in a PEM file of certificates, such as ca.pem: at least one.
+pub fn load_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    certificates(&read_certificates(path)?, path)
+}
+
+fn certificates(text: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let damaged = |reason| PemError::Damaged { path: path.into(), reason };
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    let parsed = parsed.map_err(|error| damaged(reason(&error)))?;
+    if parsed.is_empty() {
+        return Err(PemError::NoCertificate { path: path.into(), found: kind_of(text) });
+    }
+    for certificate in &parsed {
+        X509Certificate::from_der(certificate).map_err(|_| damaged("a certificate in it cannot be read".into()))?;
+    }
+    Ok(parsed)
+}
+
+fn read_certificates(path: &Path) -> Result<String, PemError> {
+    let failed = |source| PemError::Read { path: path.into(), source };
+    let found = std::fs::metadata(path).map_err(failed)?;
+    if !found.is_file() {
+        return Err(failed(io::Error::other("it is not a regular file")));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(MAX_CERTIFICATE_FILE).read_to_end(&mut bytes).map_err(failed)?;
+    // PEM is ASCII between its markers; what stands around them does not matter.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What the text is instead of what was wanted. Its content is never repeated.
+fn kind_of(text: &str) -> &'static str {
+    if text.trim().is_empty() {
+        "nothing"
+    } else if text.contains("ENCRYPTED PRIVATE KEY-----") {
+        "a private key that is locked with a password (unlock it with `openssl pkey -in OLD -out NEW`)"
+    } else if text.contains("PRIVATE KEY-----") {
+        "a private key"
+    } else if text.contains("-----BEGIN CERTIFICATE-----") {
+        "a certificate"
+    } else if text.contains("-----BEGIN ") {
+        "PEM of another kind"
+    } else {
+        "no PEM"
+    }
+}
+
+fn reason(error: &rustls_pki_types::pem::Error) -> String {
+    match error {
+        rustls_pki_types::pem::Error::MissingSectionEnd { .. } => "a section has no end".into(),
+        rustls_pki_types::pem::Error::Base64Decode(_) => "what stands between the markers is not base64".into(),
+        _ => "a marker is malformed".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::certs::self_signed;
+
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new() -> Self {
+            let files = Self(tempfile::tempdir().unwrap());
+            let pair = self_signed(&["localhost".parse().unwrap()]).unwrap();
+            pair.save(&files.path("server.pem"), &files.path("server-key.pem")).unwrap();
+            files
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn edit(&self, name: &str, change: impl FnOnce(String) -> String) {
+            let text = fs::read_to_string(self.path(name)).unwrap();
+            fs::write(self.path(name), change(text)).unwrap();
+        }
+
+        fn load(&self) -> Result<PemPair, PemError> {
+            PemPair::load(&self.path("server.pem"), &self.path("server-key.pem"))
+        }
+
+        fn refuses(&self, words: &[&str]) {
+            let error = self.load().err().unwrap().to_string();
+            words.iter().for_each(|word| assert!(error.contains(word), "no `{word}` in {error:?}"));
+        }
+    }
+
+    #[test]
+    fn a_pair_is_read_back_and_its_key_is_private() {
+        let files = Files::new();
+        let mode = |name| fs::metadata(files.path(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("server.pem"), mode("server-key.pem")), (0o644, 0o600));
+        let pair = files.load().unwrap();
+        assert_eq!(pair.chain().unwrap().len(), 1);
+        pair.save(&files.path("server.pem"), &files.path("server-key.pem")).unwrap();
+        assert_eq!(mode("server-key.pem"), 0o600);
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_error() {
+        let files = Files::new();
+        fs::remove_file(files.path("server.pem")).unwrap();
+        files.refuses(&["cannot read", "server.pem", "No such file"]);
+
+        let files = Files::new();
+        fs::remove_file(files.path("server-key.pem")).unwrap();
+        files.refuses(&["no key file", "server-key.pem"]);
+
+        let files = Files::new();
+        fs::set_permissions(files.path("server-key.pem"), Permissions::from_mode(0o640)).unwrap();
+        files.refuses(&["chmod 600", "server-key.pem"]);
+
+        let files = Files::new();
+        files.edit("server.pem", |_| String::new());
+        files.refuses(&["server.pem holds nothing", "BEGIN CERTIFICATE"]);
+
+        let files = Files::new();
+        files.edit("server-key.pem", |key| key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"));
+        files.refuses(&["server-key.pem", "locked with a password"]);
+    }
+
+    #[test]
+    fn swapped_names_are_noticed() {
+        let files = Files::new();
+        let swapped = PemPair::load(&files.path("server-key.pem"), &files.path("server.pem")).err().unwrap();
+        let words = "server-key.pem holds a private key, and a certificate (PEM,";
+        assert!(swapped.to_string().contains(words), "{swapped}");
+    }
+
+    #[test]
+    fn every_beginning_of_a_file_is_refused_and_never_shown() {
+        for name in ["server.pem", "server-key.pem"] {
+            let whole = Files::new();
+            let text = fs::read_to_string(whole.path(name)).unwrap();
+            let secret = fs::read_to_string(whole.path("server-key.pem")).unwrap().lines().nth(1).unwrap().to_owned();
+            for length in 0..text.trim_end().len() {
+                whole.edit(name, |_| text[..length].to_owned());
+                let error = whole.load().err().unwrap_or_else(|| panic!("{name} of {length} bytes")).to_string();
+                assert!(error.contains(name) && !error.contains(&secret), "{error}");
+            }
+        }
+    }
+}

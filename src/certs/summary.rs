@@ -1,0 +1,82 @@
+//! What a certificate says, for people: whose it is, who vouches for it, for which names, and from when to when.
+
+use std::net::IpAddr;
+
+use rustls_pki_types::CertificateDer;
+use time::OffsetDateTime;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
+
+use crate::model::Visible;
+
+/// A certificate's contents. Nothing of it is verified here; the text is inert on a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Whose certificate it is.
+    pub subject: String,
+    /// Who has issued it.
+    pub issuer: String,
+    /// The names and addresses that it is for.
+    pub names: Vec<String>,
+    /// Its first moment.
+    pub not_before: OffsetDateTime,
+    /// Its last moment.
+    pub not_after: OffsetDateTime,
+    /// Whether it is an authority's.
+    pub is_authority: bool,
+    /// Whether it names itself as its issuer.
+    pub is_self_signed: bool,
+}
+
+impl Summary {
+    /// What this certificate says, if it can be read at all.
+    pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let names = parsed.subject_alternative_name().ok().flatten();
+        let names = names.map_or(&[][..], |extension| &extension.value.general_names);
+        Some(Self {
+            subject: name(parsed.subject()),
+            issuer: name(parsed.issuer()),
+            names: names.iter().filter_map(alternative_name).collect(),
+            not_before: parsed.validity().not_before.to_datetime(),
+            not_after: parsed.validity().not_after.to_datetime(),
+            is_authority: parsed.is_ca(),
+            is_self_signed: parsed.subject().as_raw() == parsed.issuer().as_raw(),
+        })
+    }
+
+    /// The names with commas between them.
+    pub fn names(&self) -> String {
+        match &self.names[..] {
+            [] => "no name at all".to_owned(),
+            names => names.join(", "),
+        }
+    }
+}
+
+/// The common name if there is one, else all of it.
+fn name(name: &X509Name<'_>) -> String {
+    let common = name.iter_common_name().next().and_then(|attribute| attribute.as_str().ok());
+    Visible(common.unwrap_or(&name.to_string())).to_string()
+}
+
+fn alternative_name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(Visible(name).to_string()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let address = v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
+            address.ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// A moment for people: the day, in UTC.
+pub fn day(moment: OffsetDateTime) -> String {
+    format!("{:04}-{:02}-{:02}", moment.year(), u8::from(moment.month()), moment.day())
+}
+
+/// A moment for people: to the minute, in UTC.
+pub fn minute(moment: OffsetDateTime) -> String {
+    format!("{} {:02}:{:02} UTC", day(moment), moment.hour(), moment.minute())
+}
