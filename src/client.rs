@@ -93,6 +93,7 @@ impl From<KnownHostsError> for ConnectError {
 fn explain(endpoint: &Endpoint, error: &HandshakeError, offered: KeyModes, key_id: Option<KeyId>) -> String {
     let told = match error {
         HandshakeError::Alert(alert) => format!("the server says (unverified): {alert}"),
+        HandshakeError::ForeignProtocol("TLS") => "what answers there speaks TLS; use tls:// in the address".to_owned(),
         other => other.to_string(),
     };
     let known = match (error, key_id) {

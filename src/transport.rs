@@ -16,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub mod endpoint;
 pub mod memory;
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod unix;
 
 use endpoint::{Address, Endpoint};
@@ -37,7 +39,11 @@ pub trait Transport: Send + Sync {
     fn scheme(&self) -> &'static str;
 
     /// Listens at an endpoint of this scheme.
-    fn listen<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>>;
+    fn listen<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        options: &'a ListenOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>>;
 
     /// Connects to an endpoint of this scheme.
     fn dial<'a>(&'a self, endpoint: &'a Endpoint, options: &'a DialOptions) -> BoxFuture<'a, Result<Conn, DialError>>;
@@ -75,8 +81,17 @@ pub struct ConnInfo {
     pub peer: PeerAddr,
     /// The transport's scheme.
     pub scheme: &'static str,
-    /// Whether the transport itself has proven the server.
-    pub server_proven: bool,
+    /// How the transport itself has proven the server, on the client's side.
+    pub proven_by: Option<ProvenBy>,
+}
+
+/// How a transport can prove a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProvenBy {
+    /// The process behind a Unix socket runs as this user or as root.
+    SocketOwner,
+    /// A trusted authority vouches for the host's name, and TLS has shown that the server holds the certificate's key.
+    Certificate,
 }
 
 /// The other end of a connection.
@@ -125,16 +140,31 @@ pub enum Source {
     Memory,
 }
 
+/// How to listen.
+#[derive(Clone, Default)]
+pub struct ListenOptions {
+    /// What `tls://` listeners show their clients.
+    #[cfg(feature = "tls")]
+    pub certificate: Option<tls::ServerCertificate>,
+}
+
 /// How to dial.
 #[derive(Debug, Clone)]
 pub struct DialOptions {
-    /// How long all of it may take, name resolution included.
+    /// How long all of it may take, name resolution and the transport's own handshake included.
     pub timeout: Duration,
+    /// Who vouches for `tls://` servers.
+    #[cfg(feature = "tls")]
+    pub roots: tls::Roots,
 }
 
 impl Default for DialOptions {
     fn default() -> Self {
-        Self { timeout: DIAL_TIMEOUT }
+        Self {
+            timeout: DIAL_TIMEOUT,
+            #[cfg(feature = "tls")]
+            roots: tls::Roots::default(),
+        }
     }
 }
 
@@ -162,6 +192,15 @@ pub enum DialError {
         endpoint: Endpoint,
         /// How long was waited.
         timeout: Duration,
+    },
+    /// There is a connection, and no TLS over it.
+    #[cfg(feature = "tls")]
+    #[error("no TLS with {endpoint}: {source}")]
+    Tls {
+        /// Where.
+        endpoint: Endpoint,
+        /// Why.
+        source: tls::TlsError,
     },
     /// Anything else.
     #[error("cannot connect to {endpoint}: {source}")]
@@ -200,6 +239,13 @@ pub enum ListenError {
         /// What is there.
         what: &'static str,
     },
+    /// There is nothing to show clients.
+    #[cfg(feature = "tls")]
+    #[error("{endpoint} needs a certificate; name one with --tls-cert and --tls-key")]
+    NoCertificate {
+        /// Where.
+        endpoint: Endpoint,
+    },
     /// Anything else.
     #[error("cannot listen at {endpoint}: {source}")]
     Io {
@@ -224,14 +270,16 @@ impl ListenError {
 pub fn for_endpoint(endpoint: &Endpoint) -> &'static dyn Transport {
     match endpoint.address {
         Address::Tcp { .. } => &tcp::Tcp,
+        #[cfg(feature = "tls")]
+        Address::Tls { .. } => &tls::Tls,
         Address::Unix(_) => &unix::Unix,
         Address::Memory(_) => &memory::Memory,
     }
 }
 
 /// Listens at an endpoint, whatever its scheme.
-pub async fn listen(endpoint: &Endpoint) -> Result<Box<dyn Listener>, ListenError> {
-    for_endpoint(endpoint).listen(endpoint).await
+pub async fn listen(endpoint: &Endpoint, options: &ListenOptions) -> Result<Box<dyn Listener>, ListenError> {
+    for_endpoint(endpoint).listen(endpoint, options).await
 }
 
 /// Connects to an endpoint, whatever its scheme, within the options' time.

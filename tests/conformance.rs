@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Bed, DEADLINE, TICK, all, count, fresh_endpoint, impatient, rekey_often};
+use common::{Bed, DEADLINE, TICK, all, count, dial, dial_options, fresh_endpoint, impatient, listen, rekey_often};
 use fernwire::channel::error::ChannelError;
 use fernwire::channel::handshake::Policy;
 use fernwire::channel::mode::KeyMode;
@@ -15,7 +15,6 @@ use fernwire::config::Limits;
 use fernwire::keys::{IdentityKey, SecretKey};
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
 use fernwire::protocol::{ClientMessage, ErrorCode, MAX_IN_FLIGHT, QueryReply, QueryRequest, Request, ServerMessage};
-use fernwire::transport;
 use tokio::io::copy_bidirectional;
 use tokio::sync::oneshot;
 
@@ -23,6 +22,7 @@ use tokio::sync::oneshot;
 macro_rules! suite {
     ($($scenario:ident),* $(,)?) => {
         suite!(@transport tcp [$($scenario)*]);
+        suite!(@transport tls [$($scenario)*]);
         suite!(@transport unix [$($scenario)*]);
         suite!(@transport memory [$($scenario)*]);
     };
@@ -141,7 +141,7 @@ async fn an_abrupt_close_hurts_nobody_else(scheme: &str, mode: KeyMode) {
 
 async fn a_server_that_is_gone_is_a_truncation(scheme: &str, mode: KeyMode) {
     let folder = tempfile::tempdir().unwrap();
-    let mut listener = transport::listen(&fresh_endpoint(scheme, &folder)).await.unwrap();
+    let mut listener = listen(&fresh_endpoint(scheme, &folder), &folder).await;
     let identity = IdentityKey::generate().unwrap();
     let secret_key = SecretKey::generate();
     let policy = Policy::new([mode].into_iter().collect(), Some(identity.clone()), Some(secret_key.clone())).unwrap();
@@ -154,6 +154,7 @@ async fn a_server_that_is_gone_is_a_truncation(scheme: &str, mode: KeyMode) {
     let options = fernwire::client::Options {
         kex: fernwire::config::Kex::Modes([mode].into_iter().collect()),
         secret_key: mode.needs_secret().then_some(secret_key),
+        dial: dial_options(),
         ..Default::default()
     };
     let endpoint = if mode.needs_share() { endpoint.with_identity(identity.public()) } else { endpoint };
@@ -221,13 +222,13 @@ async fn a_cut_peer_is_noticed_on_both_sides(scheme: &str, mode: KeyMode) {
     let limits = Limits { max_sessions: 1, ..Limits::default() };
     let bed = Bed::with(scheme, mode, limits, impatient()).await;
     let folder = tempfile::tempdir().unwrap();
-    let mut relay = transport::listen(&fresh_endpoint(scheme, &folder)).await.unwrap();
+    let mut relay = listen(&fresh_endpoint(scheme, &folder), &folder).await;
     let relayed = relay.local().clone();
     let (cut, cutting) = oneshot::channel();
     let target = bed.endpoint.clone();
     let relaying = tokio::spawn(async move {
         let mut near = relay.accept().await.unwrap().upgrade.await.unwrap().io;
-        let mut far = transport::dial(&target, &Default::default()).await.unwrap().io;
+        let mut far = dial(&target).await.unwrap().io;
         tokio::select! {
             _ = copy_bidirectional(&mut near, &mut far) => panic!("the relay ended by itself"),
             _ = cutting => (near, far),
@@ -269,7 +270,7 @@ async fn a_stopping_server_finishes_and_says_goodbye(scheme: &str, mode: KeyMode
         let error = client.close().await.unwrap_err();
         assert!(matches!(&error, CallError::Closed(close) if close.reason == CloseReason::GoingAway), "{error:?}");
     }
-    assert!(transport::dial(&endpoint, &Default::default()).await.is_err());
+    assert!(dial(&endpoint).await.is_err());
 }
 
 async fn a_broken_message_ends_its_session_alone(scheme: &str, mode: KeyMode) {

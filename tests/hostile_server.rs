@@ -15,12 +15,15 @@ use fernwire::keys::{IdentityKey, SecretKey};
 use fernwire::protocol::codec::encode;
 use fernwire::protocol::{QueryReply, Reply, STREAM_CREDIT, ServerMessage};
 use fernwire::transport::endpoint::Endpoint;
-use fernwire::transport::{self, ByteStream, Listener};
+use fernwire::transport::{self, ByteStream, ListenOptions, Listener};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
 async fn listener() -> (Box<dyn Listener>, Endpoint) {
-    let listener = transport::listen(&fresh_endpoint("memory", &tempfile::tempdir().unwrap())).await.unwrap();
+    let listener =
+        transport::listen(&fresh_endpoint("memory", &tempfile::tempdir().unwrap()), &ListenOptions::default())
+            .await
+            .unwrap();
     let endpoint = listener.local().clone();
     (listener, endpoint)
 }

@@ -20,17 +20,20 @@ pub enum Provenance {
     Confirmed,
     /// `--accept-new` took the first identity that came.
     AcceptedNew,
+    /// A trusted authority vouched for the server's TLS certificate.
+    Certificate,
     /// The server held secret.key. Proves the server in mode x25519+psk alone.
     SecretKey,
 }
 
 impl Provenance {
-    const ALL: [Self; 3] = [Self::Confirmed, Self::AcceptedNew, Self::SecretKey];
+    const ALL: [Self; 4] = [Self::Confirmed, Self::AcceptedNew, Self::Certificate, Self::SecretKey];
 
     fn name(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
             Self::AcceptedNew => "accepted-new",
+            Self::Certificate => "by-certificate",
             Self::SecretKey => "by-secret-key",
         }
     }

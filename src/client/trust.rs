@@ -11,8 +11,8 @@ use super::known_hosts::{Entry, KnownHosts, KnownHostsError, Provenance};
 use crate::channel::mode::KeyMode;
 use crate::config::ServerKnown;
 use crate::model::PublicIdentity;
-use crate::transport::ConnInfo;
 use crate::transport::endpoint::Endpoint;
+use crate::transport::{ConnInfo, ProvenBy};
 
 /// What a client goes by.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +32,8 @@ pub enum Proof {
     Pin,
     /// Its identity is the one in known_hosts.
     KnownHosts,
-    /// The transport: a Unix socket of this user or of root.
-    Transport,
+    /// The transport: a Unix socket of this user or of root, or a verified TLS certificate.
+    Transport(ProvenBy),
     /// It is on loopback and has the identity in this user's own data directory.
     OwnIdentity,
     /// It holds secret.key, and so is one of those who do.
@@ -54,7 +54,8 @@ impl fmt::Display for Proof {
         f.write_str(match self {
             Self::Pin => "the identity in its address",
             Self::KnownHosts => "known_hosts",
-            Self::Transport => "its Unix socket",
+            Self::Transport(ProvenBy::SocketOwner) => "its Unix socket",
+            Self::Transport(ProvenBy::Certificate) => "its TLS certificate",
             Self::OwnIdentity => "your own identity.key",
             Self::SecretKey => "the secret key",
             Self::AcceptedNew => "nothing yet (accepted as new)",
@@ -152,9 +153,9 @@ impl<'a> Expectation<'a> {
         identity: Option<PublicIdentity>,
         info: &ConnInfo,
     ) -> Result<Decision, TrustError> {
-        // Mode psk carries no identity: any holder of the key is as good as any other.
+        // Mode psk carries no identity: any holder of the key is as good as any other, unless the transport knows better.
         let Some(identity) = identity else {
-            return Ok(Decision { proof: Proof::SecretKey, record: None });
+            return Ok(Decision { proof: info.proven_by.map_or(Proof::SecretKey, Proof::Transport), record: None });
         };
         self.check_pin(identity)?;
         self.check_entry(identity)?;
@@ -163,8 +164,8 @@ impl<'a> Expectation<'a> {
             Proof::Pin
         } else if recorded.is_some_and(|provenance| provenance != Provenance::SecretKey) {
             Proof::KnownHosts
-        } else if info.server_proven {
-            Proof::Transport
+        } else if let Some(proven_by) = info.proven_by {
+            Proof::Transport(proven_by)
         } else if self.endpoint.is_loopback() && self.trust.own_identity == Some(identity) {
             Proof::OwnIdentity
         } else if mode.needs_secret() {
@@ -176,6 +177,7 @@ impl<'a> Expectation<'a> {
         };
         let record = match proof {
             Proof::AcceptedNew => Some(Provenance::AcceptedNew),
+            Proof::Transport(ProvenBy::Certificate) => Some(Provenance::Certificate),
             Proof::SecretKey if recorded.is_none() => Some(Provenance::SecretKey),
             _ => None,
         };
@@ -216,8 +218,8 @@ mod tests {
         PublicIdentity::from_bytes([byte; 32])
     }
 
-    fn info(server_proven: bool) -> ConnInfo {
-        ConnInfo { peer: PeerAddr::Memory, scheme: "memory", server_proven }
+    fn info(proven_by: Option<ProvenBy>) -> ConnInfo {
+        ConnInfo { peer: PeerAddr::Memory, scheme: "memory", proven_by }
     }
 
     /// Decides about identity 1 at an endpoint of which known_hosts says so much.
@@ -236,7 +238,7 @@ mod tests {
         let mut trust = Trust { known_hosts: Some(hosts), ..Trust::default() };
         change(&mut trust);
         let shown = mode.needs_share().then(|| identity(1));
-        Expectation::new(&trust, &endpoint).unwrap().decide(mode, shown, &info(false))
+        Expectation::new(&trust, &endpoint).unwrap().decide(mode, shown, &info(None))
     }
 
     fn trusted(proof: Proof, record: Option<Provenance>) -> Decision {
@@ -308,12 +310,49 @@ mod tests {
         assert_eq!(decision, trusted(Proof::SecretKey, None));
     }
 
+    /// Decides about identity 1 over a transport that has proven the server.
+    fn decide_proven(
+        endpoint: &str,
+        known: Option<(u8, Provenance)>,
+        mode: KeyMode,
+        by: ProvenBy,
+    ) -> Result<Decision, TrustError> {
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = KnownHosts::new(folder.path().join("known_hosts"));
+        let endpoint: Endpoint = endpoint.parse().unwrap();
+        if let Some((byte, provenance)) = known {
+            hosts.record(&endpoint, identity(byte), provenance).unwrap();
+        }
+        let trust = Trust { known_hosts: Some(hosts), ..Trust::default() };
+        let shown = mode.needs_share().then(|| identity(1));
+        Expectation::new(&trust, &endpoint).unwrap().decide(mode, shown, &info(Some(by)))
+    }
+
     #[test]
-    fn a_proven_transport_is_enough() {
-        let trust = Trust::default();
-        let endpoint: Endpoint = "unix:///s".parse().unwrap();
-        let expectation = Expectation::new(&trust, &endpoint).unwrap();
-        let decision = expectation.decide(KeyMode::X25519, Some(identity(1)), &info(true)).unwrap();
-        assert_eq!(decision, trusted(Proof::Transport, None));
+    fn a_proven_transport_is_enough_and_a_certificate_is_remembered() {
+        let socket = Proof::Transport(ProvenBy::SocketOwner);
+        let certificate = Proof::Transport(ProvenBy::Certificate);
+        let remembered = Some(Provenance::Certificate);
+        for mode in [KeyMode::X25519, KeyMode::X25519Psk] {
+            let decision = decide_proven("unix:///s", None, mode, ProvenBy::SocketOwner).unwrap();
+            assert_eq!(decision, trusted(socket, None));
+            let decision = decide_proven("tls://example.org", None, mode, ProvenBy::Certificate).unwrap();
+            assert_eq!(decision, trusted(certificate, remembered));
+            // It says more than that the server holds the secret key, and is recorded in its place.
+            let by_key = Some((1, Provenance::SecretKey));
+            let decision = decide_proven("tls://example.org", by_key, mode, ProvenBy::Certificate).unwrap();
+            assert_eq!(decision, trusted(certificate, remembered));
+        }
+        let decision = decide_proven("tls://example.org", None, KeyMode::Psk, ProvenBy::Certificate).unwrap();
+        assert_eq!(decision, trusted(certificate, None));
+    }
+
+    #[test]
+    fn a_certificate_does_not_overrule_known_hosts() {
+        for mode in [KeyMode::X25519, KeyMode::X25519Psk] {
+            let other = Some((2, Provenance::Certificate));
+            let refused = decide_proven("tls://example.org", other, mode, ProvenBy::Certificate).unwrap_err();
+            assert!(matches!(refused, TrustError::Changed { line: 1, .. }), "{refused}");
+        }
     }
 }

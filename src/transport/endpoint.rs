@@ -1,7 +1,7 @@
 //! Endpoints: where a server listens and a client dials, as a URL.
 //!
 //! ```text
-//! tcp://host:port    unix:///absolute/path    memory://name        any of them followed by #fwk1_...
+//! tcp://host:port    tls://host:port    unix:///absolute/path    memory://name      each perhaps with #fwk1_... behind it
 //! ```
 //! The fragment is the server's identity: with it, the endpoint is all that a client needs to connect safely.
 
@@ -39,6 +39,14 @@ pub enum Address {
         /// The port; 0 lets the system choose when listening.
         port: u16,
     },
+    /// `tls://`: the same as for `tcp://`.
+    #[cfg(feature = "tls")]
+    Tls {
+        /// The host.
+        host: String,
+        /// The port; 0 lets the system choose when listening.
+        port: u16,
+    },
     /// `unix://`: the absolute path of a socket.
     Unix(PathBuf),
     /// `memory://`: a name within this process.
@@ -63,11 +71,41 @@ impl Endpoint {
 
     /// Whether only this machine can be meant.
     pub fn is_loopback(&self) -> bool {
-        match &self.address {
-            Address::Tcp { host, .. } => {
-                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
-            }
-            Address::Unix(_) | Address::Memory(_) => true,
+        self.address.host_and_port().is_none_or(|(host, _)| {
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+        })
+    }
+}
+
+impl Address {
+    /// The host and port of an address on a network.
+    pub fn host_and_port(&self) -> Option<(&str, u16)> {
+        match self {
+            Self::Tcp { host, port } => Some((host, *port)),
+            #[cfg(feature = "tls")]
+            Self::Tls { host, port } => Some((host, *port)),
+            Self::Unix(_) | Self::Memory(_) => None,
+        }
+    }
+
+    /// The same kind of address at another host and port; one that has none stays what it is.
+    pub(super) fn moved_to(&self, host: String, port: u16) -> Self {
+        match self {
+            Self::Tcp { .. } => Self::Tcp { host, port },
+            #[cfg(feature = "tls")]
+            Self::Tls { .. } => Self::Tls { host, port },
+            Self::Unix(_) | Self::Memory(_) => self.clone(),
+        }
+    }
+
+    /// What stands before the `://`.
+    pub fn scheme(&self) -> &'static str {
+        match self {
+            Self::Tcp { .. } => "tcp",
+            #[cfg(feature = "tls")]
+            Self::Tls { .. } => "tls",
+            Self::Unix(_) => "unix",
+            Self::Memory(_) => "memory",
         }
     }
 }
@@ -80,13 +118,15 @@ impl From<Address> for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://", self.address.scheme())?;
         match &self.address {
-            Address::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}")?,
-            Address::Tcp { host, port } => write!(f, "tcp://{host}:{port}")?,
-            Address::Unix(path) => {
-                write!(f, "unix://{}", utf8_percent_encode(&path.to_string_lossy(), IN_PATH))?;
-            }
-            Address::Memory(name) => write!(f, "memory://{name}")?,
+            Address::Unix(path) => write!(f, "{}", utf8_percent_encode(&path.to_string_lossy(), IN_PATH))?,
+            Address::Memory(name) => f.write_str(name)?,
+            network => match network.host_and_port() {
+                Some((host, port)) if host.contains(':') => write!(f, "[{host}]:{port}")?,
+                Some((host, port)) => write!(f, "{host}:{port}")?,
+                None => {}
+            },
         }
         match &self.identity {
             Some(identity) => write!(f, "#{identity}"),
@@ -99,11 +139,14 @@ impl fmt::Display for Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseEndpointError {
     /// There is no `://`.
-    #[error("`{0}` is not an address of a server; write it as tcp://host:port or unix:///absolute/path")]
+    #[error(
+        "`{0}` is not an address of a server; write it as tcp://host:port, tls://host:port or unix:///absolute/path"
+    )]
     NoScheme(String),
     /// The scheme is none of ours.
     #[error(
-        "`{0}://` is not a scheme that Fernwire knows; use tcp://host:port, unix:///absolute/path or memory://name"
+        "`{0}://` is not a scheme that Fernwire knows; use tcp://host:port, tls://host:port, unix:///absolute/path or \
+         memory://name"
     )]
     UnknownScheme(String),
     /// The host is empty or has characters that no host has.
@@ -113,7 +156,7 @@ pub enum ParseEndpointError {
     #[error("`{0}` is not a port; a port is a number from 1 to 65535 (the default is 3376)")]
     BadPort(String),
     /// Something follows the port.
-    #[error("`/{0}` cannot follow the port of a tcp:// address")]
+    #[error("`/{0}` cannot follow the port of an address")]
     TrailingPath(String),
     /// The path is not absolute, or not text.
     #[error("`{0}` is not an absolute path; write unix:///run/fernwire.sock, with three slashes")]
@@ -136,7 +179,9 @@ impl FromStr for Endpoint {
         };
         let (scheme, rest) = place.split_once("://").ok_or_else(|| ParseEndpointError::NoScheme(place.to_owned()))?;
         let address = match scheme {
-            "tcp" => parse_tcp(rest)?,
+            "tcp" => parse_network(rest, |host, port| Address::Tcp { host, port })?,
+            #[cfg(feature = "tls")]
+            "tls" => parse_network(rest, |host, port| Address::Tls { host, port })?,
             "unix" => parse_unix(rest)?,
             "memory" if is_name(rest) => Address::Memory(rest.to_owned()),
             "memory" => return Err(ParseEndpointError::BadName(rest.to_owned())),
@@ -146,7 +191,7 @@ impl FromStr for Endpoint {
     }
 }
 
-fn parse_tcp(rest: &str) -> Result<Address, ParseEndpointError> {
+fn parse_network(rest: &str, address: impl FnOnce(String, u16) -> Address) -> Result<Address, ParseEndpointError> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !path.is_empty() {
         return Err(ParseEndpointError::TrailingPath(path.to_owned()));
@@ -160,7 +205,7 @@ fn parse_tcp(rest: &str) -> Result<Address, ParseEndpointError> {
         Some(other) => return Err(ParseEndpointError::BadPort(other.to_owned())),
         None => DEFAULT_PORT,
     };
-    Ok(Address::Tcp { host, port })
+    Ok(address(host, port))
 }
 
 /// `name` or `name:port`.
@@ -212,6 +257,8 @@ mod tests {
             "tcp://[::1]:80",
             "tcp://[fe80::1%eth0]:80",
             "tcp://example.org:1",
+            #[cfg(feature = "tls")]
+            "tls://[::1]:3376",
             "unix:///run/fern%20wire%23.sock",
             "memory://a-b",
             "tcp://h:1#fwk1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -254,7 +301,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_refused_or_reads_back(text in "(tcp|unix|memory)://[ -~]{0,40}") {
+        fn any_text_is_refused_or_reads_back(text in "(tcp|tls|unix|memory)://[ -~]{0,40}") {
             if let Ok(endpoint) = parse(&text) {
                 prop_assert_eq!(parse(&endpoint.to_string()), Ok(endpoint));
             }

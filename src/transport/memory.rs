@@ -8,7 +8,10 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
 
 use super::endpoint::{Address, Endpoint};
-use super::{BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, Listener, PeerAddr, Transport};
+use super::{
+    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, PeerAddr,
+    Transport,
+};
 
 /// How many connections may wait to be accepted.
 const MAX_BACKLOG: usize = 1024;
@@ -31,7 +34,11 @@ impl Transport for Memory {
         "memory"
     }
 
-    fn listen<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>> {
+    fn listen<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        _: &'a ListenOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>> {
         Box::pin(async move {
             let (sender, arrivals) = mpsc::channel(MAX_BACKLOG);
             let mut listeners = listeners();
@@ -63,7 +70,7 @@ fn name(endpoint: &Endpoint) -> &str {
 }
 
 fn conn(io: DuplexStream) -> Conn {
-    let info = ConnInfo { peer: PeerAddr::Memory, scheme: "memory", server_proven: false };
+    let info = ConnInfo { peer: PeerAddr::Memory, scheme: "memory", proven_by: None };
     Conn { io: Box::new(io), info }
 }
 
@@ -103,11 +110,14 @@ mod tests {
     #[tokio::test]
     async fn a_name_is_taken_while_its_listener_lives() {
         let endpoint: Endpoint = "memory://taken".parse().unwrap();
-        let listener = Memory.listen(&endpoint).await.unwrap();
-        assert!(matches!(Memory.listen(&endpoint).await.err().unwrap(), ListenError::InUse { .. }));
+        let listener = Memory.listen(&endpoint, &ListenOptions::default()).await.unwrap();
+        assert!(matches!(
+            Memory.listen(&endpoint, &ListenOptions::default()).await.err().unwrap(),
+            ListenError::InUse { .. }
+        ));
         assert!(Memory.dial(&endpoint, &DialOptions::default()).await.is_ok());
         drop(listener);
         assert!(Memory.dial(&endpoint, &DialOptions::default()).await.is_err());
-        assert!(Memory.listen(&endpoint).await.is_ok());
+        assert!(Memory.listen(&endpoint, &ListenOptions::default()).await.is_ok());
     }
 }

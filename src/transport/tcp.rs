@@ -8,8 +8,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::task::JoinSet;
 
-use super::endpoint::{Address, Endpoint};
-use super::{BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, Listener, PeerAddr, Transport};
+use super::endpoint::Endpoint;
+use super::{
+    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, PeerAddr,
+    Transport,
+};
 
 /// How long one address has the field to itself before the next is tried beside it (RFC 8305).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -22,29 +25,37 @@ impl Transport for Tcp {
         "tcp"
     }
 
-    fn listen<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>> {
-        Box::pin(async move {
-            let listener = listen(endpoint).await.map_err(|source| ListenError::from_io(endpoint, source))?;
-            Ok(Box::new(listener) as Box<dyn Listener>)
-        })
+    fn listen<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        _: &'a ListenOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>> {
+        Box::pin(async move { Ok(Box::new(listen(endpoint).await?) as Box<dyn Listener>) })
     }
 
     fn dial<'a>(&'a self, endpoint: &'a Endpoint, _: &'a DialOptions) -> BoxFuture<'a, Result<Conn, DialError>> {
         Box::pin(async move {
-            let (host, port) = host_and_port(endpoint);
-            let resolved = lookup_host((host, port)).await;
-            let addresses = resolved.map_err(|source| DialError::Resolve { host: host.to_owned(), source })?;
-            let stream = connect(addresses.collect()).await.map_err(|source| DialError::from_io(endpoint, source))?;
+            let stream = dial(endpoint).await?;
             conn(stream).map_err(|source| DialError::from_io(endpoint, source))
         })
     }
 }
 
-fn host_and_port(endpoint: &Endpoint) -> (&str, u16) {
-    match &endpoint.address {
-        Address::Tcp { host, port } => (host, *port),
-        _ => unreachable!("`for_endpoint` chose this transport by the address"),
-    }
+/// Connects to an endpoint on a network, whatever is spoken there.
+pub(super) async fn dial(endpoint: &Endpoint) -> Result<TcpStream, DialError> {
+    let (host, port) = host_and_port(endpoint);
+    let resolved = lookup_host((host, port)).await;
+    let addresses = resolved.map_err(|source| DialError::Resolve { host: host.to_owned(), source })?;
+    let failed = |source| DialError::from_io(endpoint, source);
+    let stream = connect(addresses.collect()).await.map_err(failed)?;
+    // A record is one write; waiting to fill a segment would only delay it.
+    stream.set_nodelay(true).map_err(failed)?;
+    Ok(stream)
+}
+
+pub(super) fn host_and_port(endpoint: &Endpoint) -> (&str, u16) {
+    let found = endpoint.address.host_and_port();
+    found.unwrap_or_else(|| unreachable!("`for_endpoint` chose this transport by the address"))
 }
 
 /// The first address that answers; each next one starts when its predecessor fails or has had its time.
@@ -86,31 +97,30 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 fn conn(stream: TcpStream) -> io::Result<Conn> {
-    // A record is one write; waiting to fill a segment would only delay it.
-    stream.set_nodelay(true)?;
-    let info = ConnInfo { peer: PeerAddr::Ip(stream.peer_addr()?), scheme: "tcp", server_proven: false };
+    let info = ConnInfo { peer: PeerAddr::Ip(stream.peer_addr()?), scheme: "tcp", proven_by: None };
     Ok(Conn { io: Box::new(stream), info })
 }
 
 /// Listens on every address of the host, all on one port.
-async fn listen(endpoint: &Endpoint) -> io::Result<Sockets> {
+pub(super) async fn listen(endpoint: &Endpoint) -> Result<Sockets, ListenError> {
+    let failed = |source| ListenError::from_io(endpoint, source);
     let (host, mut port) = host_and_port(endpoint);
     let mut sockets = Vec::new();
-    for mut address in lookup_host((host, port)).await? {
+    for mut address in lookup_host((host, port)).await.map_err(failed)? {
         address.set_port(port);
-        let socket = TcpListener::bind(address).await?;
-        port = socket.local_addr()?.port();
+        let socket = TcpListener::bind(address).await.map_err(failed)?;
+        port = socket.local_addr().map_err(failed)?.port();
         sockets.push(socket);
     }
     if sockets.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
     }
-    Ok(Sockets { sockets, next: 0, local: Address::Tcp { host: host.to_owned(), port }.into() })
+    Ok(Sockets { sockets, next: 0, local: endpoint.address.moved_to(host.to_owned(), port).into() })
 }
 
 /// The endpoint that others can reach, where the listener's is the unspecified address (`0.0.0.0` or `[::]`).
 pub fn reachable(endpoint: &Endpoint) -> Endpoint {
-    let Address::Tcp { host, port } = &endpoint.address else { return endpoint.clone() };
+    let Some((host, port)) = endpoint.address.host_and_port() else { return endpoint.clone() };
     // Connecting a UDP socket sends nothing; it asks the system which address it would send from. The two are
     // addresses for documentation (RFC 5737, RFC 3849).
     let (any, far) = match host.parse::<IpAddr>() {
@@ -124,31 +134,45 @@ pub fn reachable(endpoint: &Endpoint) -> Endpoint {
     });
     let loopback = if any.starts_with('[') { "::1" } else { "127.0.0.1" };
     let host = ours.map_or(loopback.to_owned(), |address| address.ip().to_string());
-    Endpoint { address: Address::Tcp { host, port: *port }, identity: endpoint.identity }
+    Endpoint { address: endpoint.address.moved_to(host, port), identity: endpoint.identity }
 }
 
-struct Sockets {
+/// The listening sockets of one endpoint.
+pub(super) struct Sockets {
     sockets: Vec<TcpListener>,
     /// Where the next look begins, so that no socket starves another.
     next: usize,
     local: Endpoint,
 }
 
-impl Listener for Sockets {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
-        Box::pin(std::future::poll_fn(|cx| {
+impl Sockets {
+    /// The next stream. Cancel-safe.
+    pub(super) async fn accept_stream(&mut self) -> io::Result<(TcpStream, PeerAddr)> {
+        let (stream, address) = std::future::poll_fn(|cx| {
             for turn in 0..self.sockets.len() {
                 let index = (self.next + turn) % self.sockets.len();
                 if let Poll::Ready(accepted) = self.sockets[index].poll_accept(cx) {
                     self.next = index + 1;
-                    return Poll::Ready(accepted.map(|(stream, address)| Incoming {
-                        peer: PeerAddr::Ip(address),
-                        upgrade: Box::pin(async move { conn(stream) }),
-                    }));
+                    return Poll::Ready(accepted);
                 }
             }
             Poll::Pending
-        }))
+        })
+        .await?;
+        Ok((stream, PeerAddr::Ip(address)))
+    }
+}
+
+impl Listener for Sockets {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+        Box::pin(async move {
+            let (stream, peer) = self.accept_stream().await?;
+            let upgrade = async move {
+                stream.set_nodelay(true)?;
+                conn(stream)
+            };
+            Ok(Incoming { peer, upgrade: Box::pin(upgrade) })
+        })
     }
 
     fn local(&self) -> &Endpoint {
@@ -182,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_listens_on_all_its_addresses() {
         let endpoint: Endpoint = "tcp://localhost:0".parse().unwrap();
-        let mut listener = Tcp.listen(&endpoint).await.unwrap();
+        let mut listener = Tcp.listen(&endpoint, &ListenOptions::default()).await.unwrap();
         let local = listener.local().clone();
         let accepting = tokio::spawn(async move {
             let mut io = (listener.accept().await.unwrap().upgrade).await.unwrap().io;

@@ -13,7 +13,10 @@ use rustix::fs::OFlags;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 use super::endpoint::{Address, Endpoint};
-use super::{BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, Listener, PeerAddr, Transport};
+use super::{
+    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, PeerAddr,
+    ProvenBy, Transport,
+};
 
 /// How many connections may wait to be accepted.
 const MAX_BACKLOG: u32 = 1024;
@@ -26,7 +29,11 @@ impl Transport for Unix {
         "unix"
     }
 
-    fn listen<'a>(&'a self, endpoint: &'a Endpoint) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>> {
+    fn listen<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        _: &'a ListenOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Listener>, ListenError>> {
         Box::pin(async move {
             let path = path(endpoint);
             let failed = |source| ListenError::from_io(endpoint, source);
@@ -70,7 +77,8 @@ fn conn(stream: UnixStream) -> io::Result<Conn> {
     let uid = stream.peer_cred()?.uid();
     let ours = rustix::process::geteuid().as_raw();
     // A server that runs as us or as root could read our memory anyway.
-    let info = ConnInfo { peer: PeerAddr::Unix(uid), scheme: "unix", server_proven: uid == ours || uid == 0 };
+    let proven_by = (uid == ours || uid == 0).then_some(ProvenBy::SocketOwner);
+    let info = ConnInfo { peer: PeerAddr::Unix(uid), scheme: "unix", proven_by };
     Ok(Conn { io: Box::new(stream), info })
 }
 
@@ -187,14 +195,14 @@ mod tests {
     }
 
     async fn refusal(path: &Path) -> String {
-        Unix.listen(&endpoint(path)).await.err().unwrap().to_string()
+        Unix.listen(&endpoint(path), &ListenOptions::default()).await.err().unwrap().to_string()
     }
 
     #[tokio::test]
     async fn the_socket_is_for_its_owner_and_goes_with_the_server() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let listener = Unix.listen(&endpoint(&path)).await.unwrap();
+        let listener = Unix.listen(&endpoint(&path), &ListenOptions::default()).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(refusal(&path).await.contains("in use by another process"));
         drop(listener);
@@ -211,7 +219,7 @@ mod tests {
         assert!(refusal(&path).await.contains("no Fernwire server left there"));
         let mut lock = File::create(folder.path().join("s.lock")).unwrap();
         Inode::of(&path).unwrap().remember(&mut lock).unwrap();
-        assert!(Unix.listen(&endpoint(&path)).await.is_ok());
+        assert!(Unix.listen(&endpoint(&path), &ListenOptions::default()).await.is_ok());
     }
 
     // Elsewhere a full backlog looks like nobody there.
@@ -249,7 +257,7 @@ mod tests {
         drop(foreign);
         fs::remove_file(&path).unwrap();
 
-        let listener = Unix.listen(&endpoint(&path)).await.unwrap();
+        let listener = Unix.listen(&endpoint(&path), &ListenOptions::default()).await.unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
         drop(listener);

@@ -2,11 +2,13 @@
 #![allow(dead_code, reason = "not every suite needs all of it")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use fernwire::certs::Authority;
 use fernwire::channel::handshake::{Offer, Policy};
-
 use fernwire::channel::mode::KeyMode;
 use fernwire::channel::{Channel, Keepalive, RekeyAfter, Settings};
 use fernwire::client::{CallError, Client, ConnectError, Options, Replies};
@@ -17,7 +19,9 @@ use fernwire::server::Server;
 use fernwire::service::Services;
 use fernwire::service::query::{Query, Table};
 use fernwire::transport::endpoint::Endpoint;
-use fernwire::transport::{self, ByteStream, DialOptions, Listener};
+use fernwire::transport::tls::{Roots, ServerCertificate};
+use fernwire::transport::{self, ByteStream, Conn, DialError, DialOptions, ListenOptions, Listener};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -30,6 +34,42 @@ pub(crate) const MANY: u32 = 6000;
 /// How long anything may take before the test gives up on it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// The authority that all tests trust, and its certificate in a file.
+static AUTHORITY: LazyLock<(Authority, TempDir)> = LazyLock::new(|| {
+    let authority = Authority::generate().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    authority.pem().save(&folder.path().join("ca.pem"), &folder.path().join("ca-key.pem")).unwrap();
+    (authority, folder)
+});
+
+/// The file of the authority's certificate.
+pub(crate) fn ca_file() -> std::path::PathBuf {
+    AUTHORITY.1.path().join("ca.pem")
+}
+
+/// A certificate of the tests' authority for these names, in files of this folder.
+pub(crate) fn certificate_for(names: &[&str], folder: &Path) -> ServerCertificate {
+    let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
+    let (certificate, key) = (folder.join("server.pem"), folder.join("server-key.pem"));
+    AUTHORITY.0.issue(&names).unwrap().save(&certificate, &key).unwrap();
+    ServerCertificate::load(&certificate, &key).unwrap()
+}
+
+/// Listens as a server of the tests does.
+pub(crate) async fn listen(endpoint: &Endpoint, folder: &TempDir) -> Box<dyn Listener> {
+    let certificate = (endpoint.address.scheme() == "tls").then(|| certificate_for(&["127.0.0.1"], folder.path()));
+    transport::listen(endpoint, &ListenOptions { certificate }).await.unwrap()
+}
+
+/// Dials as a client of the tests does.
+pub(crate) async fn dial(endpoint: &Endpoint) -> Result<Conn, DialError> {
+    transport::dial(endpoint, &dial_options()).await
+}
+
+pub(crate) fn dial_options() -> DialOptions {
+    DialOptions { roots: Roots::with_file(&ca_file()).unwrap(), ..DialOptions::default() }
+}
+
 /// A running server, and what its clients need.
 pub(crate) struct Bed {
     pub(crate) endpoint: Endpoint,
@@ -39,7 +79,7 @@ pub(crate) struct Bed {
     secret_key: SecretKey,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    _folder: TempDir,
 }
 
 impl Bed {
@@ -49,24 +89,18 @@ impl Bed {
 
     pub(crate) async fn with(scheme: &str, mode: KeyMode, limits: Limits, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = transport::listen(&fresh_endpoint(scheme, &folder)).await.unwrap();
+        let listener = listen(&fresh_endpoint(scheme, &folder), &folder).await;
         Self::on(listener, folder, mode, limits, settings)
     }
 
     /// A server whose listener is wrapped in another.
     pub(crate) async fn behind(mode: KeyMode, wrap: impl FnOnce(Box<dyn Listener>) -> Box<dyn Listener>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = transport::listen(&fresh_endpoint("memory", &folder)).await.unwrap();
+        let listener = listen(&fresh_endpoint("memory", &folder), &folder).await;
         Self::on(wrap(listener), folder, mode, Limits::default(), Settings::default())
     }
 
-    fn on(
-        listener: Box<dyn Listener>,
-        folder: tempfile::TempDir,
-        mode: KeyMode,
-        limits: Limits,
-        settings: Settings,
-    ) -> Self {
+    fn on(listener: Box<dyn Listener>, folder: TempDir, mode: KeyMode, limits: Limits, settings: Settings) -> Self {
         let endpoint = listener.local().clone();
         let identity = IdentityKey::generate().unwrap();
         let secret_key = SecretKey::generate();
@@ -85,6 +119,7 @@ impl Bed {
             kex: Kex::Modes([self.mode].into_iter().collect()),
             secret_key: self.mode.needs_secret().then(|| self.secret_key.clone()),
             channel: self.settings,
+            dial: dial_options(),
             ..Options::default()
         }
     }
@@ -110,7 +145,7 @@ impl Bed {
 
     /// A bare channel to the server, for what a well-behaved client would not do.
     pub(crate) async fn channel(&self) -> Channel<Box<dyn ByteStream>> {
-        let conn = transport::dial(&self.endpoint, &DialOptions::default()).await.unwrap();
+        let conn = dial(&self.endpoint).await.unwrap();
         fernwire::channel::connect(conn.io, self.offer(), self.settings).await.unwrap().trust()
     }
 
@@ -132,11 +167,11 @@ fn table() -> Table {
 }
 
 /// A place of this scheme that nobody uses.
-pub(crate) fn fresh_endpoint(scheme: &str, folder: &tempfile::TempDir) -> Endpoint {
+pub(crate) fn fresh_endpoint(scheme: &str, folder: &TempDir) -> Endpoint {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let text = match scheme {
-        "tcp" => "tcp://127.0.0.1:0".to_owned(),
+        "tcp" | "tls" => format!("{scheme}://127.0.0.1:0"),
         "unix" => format!("unix://{}/{number}.sock", folder.path().display()),
         "memory" => format!("memory://test-{number}"),
         other => panic!("no transport {other}"),

@@ -17,7 +17,7 @@ use fernwire::server::Server;
 use fernwire::service::Services;
 use fernwire::service::query::{Query, Table};
 use fernwire::transport::endpoint::{Address, Endpoint};
-use fernwire::transport::{self, tcp};
+use fernwire::transport::{self, ListenOptions, tcp};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -43,7 +43,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let keys = Keys::prepare(&args)?;
     let mut listeners = Vec::new();
     for endpoint in &args.listen {
-        listeners.push(transport::listen(endpoint).await?);
+        listeners.push(transport::listen(endpoint, &ListenOptions::default()).await?);
     }
     // Before the banner, so that whoever reads it can already stop us.
     let mut signals = Signals::new()?;

@@ -1,0 +1,74 @@
+//! What went wrong in a TLS handshake, seen from either side.
+
+use std::io;
+
+use rustls::{AlertDescription, Error};
+
+use super::verify::Refused;
+
+/// Why a client has no TLS with a server.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Its certificate proves nothing.
+    #[error("{0}")]
+    Certificate(Refused),
+    /// No certificate could have this name.
+    #[error("`{0}` is not a name that a certificate can have")]
+    NoName(String),
+    /// It speaks something else.
+    #[error("what answers there does not speak TLS; check the port, and that the server listens on tls://")]
+    NotTls,
+    /// It hung up.
+    #[error("it closed the connection instead; check the port, and that the server listens on tls://")]
+    Closed,
+    /// It speaks nothing new enough.
+    #[error("it speaks nothing newer than TLS 1.2, and TLS 1.3 is wanted; upgrade that side")]
+    TooOld,
+    /// It refused, and said so.
+    #[error("the server says (unverified): {0:?}")]
+    Alert(AlertDescription),
+    /// The connection failed.
+    #[error("the connection failed: {0}")]
+    Io(io::Error),
+    /// Anything else.
+    #[error("{0}")]
+    Other(#[from] Error),
+}
+
+impl TlsError {
+    /// What a client's side of the handshake has failed with.
+    pub(super) fn from_server(error: io::Error) -> Self {
+        match rustls_error(&error) {
+            Some(Error::InvalidMessage(_) | Error::InappropriateMessage { .. }) => Self::NotTls,
+            Some(Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::ProtocolVersion)) => Self::TooOld,
+            Some(Error::AlertReceived(alert)) => Self::Alert(*alert),
+            Some(other) => Self::Other(other.clone()),
+            None => match error.kind() {
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                    Self::Closed
+                }
+                _ => Self::Io(error),
+            },
+        }
+    }
+}
+
+/// What a server's side of the handshake has failed with, in words for its log.
+pub(super) fn from_client(error: io::Error) -> io::Error {
+    let told = match rustls_error(&error) {
+        Some(Error::InvalidMessage(_)) => "the client does not speak TLS".to_owned(),
+        Some(Error::PeerIncompatible(why)) => format!("the client offers no TLS that is spoken here ({why:?})"),
+        Some(Error::AlertReceived(AlertDescription::UnknownCA)) => {
+            "the client does not trust the issuer of our certificate".to_owned()
+        }
+        Some(Error::AlertReceived(alert)) => format!("the client refused: {alert:?}"),
+        Some(other) => other.to_string(),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "the client left before TLS was established".to_owned(),
+        None => return error,
+    };
+    io::Error::new(error.kind(), told)
+}
+
+fn rustls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}

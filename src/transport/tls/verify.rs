@@ -1,0 +1,291 @@
+//! Whether a server's certificate proves it, and if not, why: in words that compare what came with what was wanted.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::certs::pem::{PemError, load_certificates};
+use crate::certs::summary::{self, Summary};
+
+/// Who vouches for servers: the authorities that this system trusts, and those of a file.
+#[derive(Debug, Clone, Default)]
+pub struct Roots {
+    file: Option<PathBuf>,
+    extra: Vec<CertificateDer<'static>>,
+}
+
+impl Roots {
+    /// The system's authorities, and those in this file (PEM), such as ca.pem.
+    pub fn with_file(path: &Path) -> Result<Self, PemError> {
+        Ok(Self { file: Some(path.into()), extra: load_certificates(path)? })
+    }
+
+    async fn store(&self) -> RootCertStore {
+        let mut store = RootCertStore::empty();
+        // A system without any, or with some that cannot be read, trusts fewer.
+        let system = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
+        store.add_parsable_certificates(system.map(|loaded| loaded.certs).unwrap_or_default());
+        store.add_parsable_certificates(self.extra.iter().cloned());
+        store
+    }
+
+    /// `neither this system nor FILE`
+    fn nobody(&self) -> String {
+        match &self.file {
+            Some(file) => format!("neither this system nor {} trusts", file.display()),
+            None => "this system does not trust".to_owned(),
+        }
+    }
+}
+
+/// Why a certificate was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is for other hosts.
+    #[error(
+        "its certificate is for {names}, and not for {wanted}; connect under a name that is in it, or have it made \
+         again on the server with `fernwire certs --host {wanted}`"
+    )]
+    Name {
+        /// What it is for.
+        names: String,
+        /// What was dialled.
+        wanted: String,
+    },
+    /// It has ended.
+    #[error(
+        "its certificate was valid until {not_after}, and now it is {now}; renew it on the server (`fernwire certs`, \
+         then SIGHUP), or set this clock"
+    )]
+    Expired {
+        /// Its last moment.
+        not_after: String,
+        /// This machine's time.
+        now: String,
+    },
+    /// It has not begun.
+    #[error("its certificate is valid from {not_before} on, and here it is {now}; set the clock that is wrong")]
+    NotYetValid {
+        /// Its first moment.
+        not_before: String,
+        /// This machine's time.
+        now: String,
+    },
+    /// Nobody who is trusted has issued it.
+    #[error(
+        "its certificate was issued by `{issuer}`, whom {nobody}; take that authority's certificate (ca.pem) from whoever \
+         runs the server and name it with --ca, or use the address with the server's identity, #fwk1_..., which \
+         `fernwire id` prints there"
+    )]
+    UnknownIssuer {
+        /// Who has issued it.
+        issuer: String,
+        /// Who does not trust them.
+        nobody: String,
+    },
+    /// It vouches for itself.
+    #[error(
+        "its certificate is self-signed (`{subject}`), and nobody vouches for it; use the address with the server's \
+         identity, #fwk1_..., which `fernwire id` prints there, or have a certificate issued with `fernwire certs`"
+    )]
+    SelfSigned {
+        /// Whose it says it is.
+        subject: String,
+    },
+    /// It names a trusted issuer who has not signed it.
+    #[error(
+        "its certificate names `{issuer}` as its issuer and was not signed with that authority's key; an older ca.pem \
+         may be at hand, or somebody may be posing as the server"
+    )]
+    BadSignature {
+        /// The issuer that it names.
+        issuer: String,
+    },
+    /// It is an authority's own.
+    #[error(
+        "its certificate is that of an authority (`{subject}`) and not of a server; on the server, name server.pem with \
+         --tls-cert, and not ca.pem"
+    )]
+    Authority {
+        /// Whose it is.
+        subject: String,
+    },
+    /// It is not for servers.
+    #[error("its certificate (`{subject}`) is not meant for servers; have one made with `fernwire certs`")]
+    Purpose {
+        /// Whose it is.
+        subject: String,
+    },
+    /// Anything else.
+    #[error("its certificate was refused: {0}")]
+    Other(String),
+}
+
+impl Refused {
+    fn new(
+        error: &Error,
+        certificate: &CertificateDer<'_>,
+        host: &ServerName<'_>,
+        now: UnixTime,
+        roots: &Roots,
+    ) -> Self {
+        let (Error::InvalidCertificate(error), Some(summary)) = (error, Summary::of(certificate)) else {
+            return Self::Other(error.to_string());
+        };
+        let now = moment(now);
+        match error {
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::Name { names: summary.names(), wanted: host.to_str().into_owned() }
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                Self::Expired { not_after: summary::minute(summary.not_after), now }
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::NotYetValid { not_before: summary::minute(summary.not_before), now }
+            }
+            _ if summary.is_authority => Self::Authority { subject: summary.subject },
+            CertificateError::UnknownIssuer if summary.is_self_signed => Self::SelfSigned { subject: summary.subject },
+            CertificateError::UnknownIssuer => Self::UnknownIssuer { issuer: summary.issuer, nobody: roots.nobody() },
+            CertificateError::BadSignature => Self::BadSignature { issuer: summary.issuer },
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                Self::Purpose { subject: summary.subject }
+            }
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+fn moment(now: UnixTime) -> String {
+    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    time::OffsetDateTime::from_unix_timestamp(seconds).map_or_else(|_| "an impossible time".to_owned(), summary::minute)
+}
+
+/// Verifies a certificate for the host's name (RFC 5280, RFC 9525), and remembers why one was refused.
+pub(super) struct Verifier {
+    roots: Roots,
+    store: RootCertStore,
+    algorithms: WebPkiSupportedAlgorithms,
+    refused: Mutex<Option<Refused>>,
+}
+
+impl Verifier {
+    pub(super) async fn new(roots: &Roots, provider: &CryptoProvider) -> Self {
+        let algorithms = provider.signature_verification_algorithms;
+        Self { roots: roots.clone(), store: roots.store().await, algorithms, refused: Mutex::default() }
+    }
+
+    /// Why the server's certificate was refused, if it was.
+    pub(super) fn refusal(&self) -> Option<Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn verify(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let parsed = ParsedCertificate::try_from(certificate)?;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &self.store, intermediates, now, self.algorithms.all)?;
+        verify_server_name(&parsed, host)
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.verify(certificate, intermediates, host, now).map(|()| ServerCertVerified::assertion()).inspect_err(
+            |error| {
+                let refused = Refused::new(error, certificate, host, now, &self.roots);
+                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
+            },
+        )
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier")
+    }
+}
+
+/// Accepts any certificate whose key the server holds; the server is proven by its pinned identity instead.
+#[derive(Debug)]
+pub(super) struct Pinned(WebPkiSupportedAlgorithms);
+
+impl Pinned {
+    pub(super) fn new(provider: &CryptoProvider) -> Self {
+        Self(provider.signature_verification_algorithms)
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
