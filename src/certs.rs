@@ -12,7 +12,6 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SerialNumber,
 };
-use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -170,11 +169,6 @@ fn alternative_name(name: &HostName) -> Result<SanType, rcgen::Error> {
     })
 }
 
-/// Whether a certificate should be replaced by a newer one now.
-pub fn is_due(certificate: &CertificateDer<'_>) -> bool {
-    Summary::of(certificate).is_none_or(|summary| summary.not_after < OffsetDateTime::now_utc() + RENEWAL_TIME)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +188,7 @@ mod tests {
         assert!(!summary.is_authority && !summary.is_self_signed);
         let lifetime = summary.not_after - summary.not_before;
         assert_eq!(lifetime, time::Duration::try_from(SERVER_LIFETIME + CLOCK_SKEW).unwrap());
-        assert!(!is_due(&issued.certificate().unwrap()));
+        assert!(!summary.is_due() && !summary.has_ended());
     }
 
     #[test]

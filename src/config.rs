@@ -146,6 +146,23 @@ pub fn identity_key(data: &Path) -> PathBuf {
     data.join("identity.key")
 }
 
+/// The name of an authority's certificate, beside the certificates that it has issued.
+pub const CA_FILE: &str = "ca.pem";
+
+/// A certificate and its private key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, perhaps with those between it and its root behind it.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// The pair that a server makes for itself when none is named.
+pub fn own_tls_files(data: &Path) -> TlsFiles {
+    TlsFiles { cert: data.join("tls-cert.pem"), key: data.join("tls-key.pem") }
+}
+
 /// A secret key, and where it came from.
 pub struct FoundKey {
     /// The key.

@@ -6,6 +6,7 @@ use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
+use super::RENEWAL_TIME;
 use crate::model::Visible;
 
 /// A certificate's contents. Nothing of it is verified here; the text is inert on a terminal.
@@ -42,6 +43,16 @@ impl Summary {
             is_authority: parsed.is_ca(),
             is_self_signed: parsed.subject().as_raw() == parsed.issuer().as_raw(),
         })
+    }
+
+    /// Whether its last moment is over.
+    pub fn has_ended(&self) -> bool {
+        self.not_after < OffsetDateTime::now_utc()
+    }
+
+    /// Whether it should be renewed now.
+    pub fn is_due(&self) -> bool {
+        self.not_after < OffsetDateTime::now_utc() + RENEWAL_TIME
     }
 
     /// The names with commas between them.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use fernwire::certs::host_name::HostName;
 use fernwire::config::Kex;
 use fernwire::transport::endpoint::Endpoint;
 
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Query(QueryArgs),
     /// Make a new secret.key for both sides to hold.
     Keygen(KeygenArgs),
+    /// Make certificates for TLS: an authority, and a server's under it; run again, it renews the server's.
+    Certs(CertsArgs),
     /// Show this server's identity and the lines that connect to it.
     Id(IdArgs),
     /// Write completions for a shell to stdout.
@@ -59,6 +62,12 @@ pub(crate) struct ServeArgs {
     /// Where the server's state is kept [default: $XDG_DATA_HOME/fernwire].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// The certificate of tls:// listeners (PEM) [default: a self-signed one, made in the data directory].
+    #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_CERT", hide_env_values = true, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_KEY", hide_env_values = true, requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// The time from one timestamp to the next, such as 1s or 250ms.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_tick)]
     pub(crate) tick: Duration,
@@ -87,6 +96,9 @@ pub(crate) struct ClientArgs {
     /// The secret key's file [default: ./secret.key if you own it].
     #[arg(long, value_name = "FILE", env = "FERNWIRE_SECRET_KEY_FILE", hide_env_values = true)]
     pub(crate) secret_key: Option<PathBuf>,
+    /// Trust the TLS authorities in this file (PEM) beside those of the system.
+    #[arg(long, value_name = "FILE", env = "FERNWIRE_CA", hide_env_values = true)]
+    pub(crate) ca: Option<PathBuf>,
     /// Trust and remember a server that is not known yet, without asking.
     #[arg(long)]
     pub(crate) accept_new: bool,
@@ -100,6 +112,26 @@ pub(crate) struct KeygenArgs {
     /// The file to write; never overwritten.
     #[arg(value_name = "FILE", default_value = "secret.key")]
     pub(crate) file: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Clients trust whoever has a certificate of an authority whose ca.pem they name with --ca. The server needs
+server.pem and server-key.pem alone. To renew, run it again with the same --out and send the server SIGHUP.")]
+pub(crate) struct CertsArgs {
+    /// The folder to write into: ca.pem, ca-key.pem, server.pem, server-key.pem.
+    #[arg(long, value_name = "DIR", default_value = "certs")]
+    pub(crate) out: PathBuf,
+    /// A name or address under which clients reach the server; may be given several times [default: those of the
+    /// certificate that is there, else localhost, 127.0.0.1 and ::1].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<HostName>,
+    /// Begin a new authority even if there is one; every client then needs its ca.pem.
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

@@ -10,7 +10,9 @@ use fernwire::client::{Client, ConnectError, Options};
 use fernwire::config::{Folders, Kex, ServerKnown, find_secret_key};
 use fernwire::keys::{IdentityKey, KeyFileError, KeyKind};
 use fernwire::model::{PublicIdentity, Visible};
+use fernwire::transport::DialOptions;
 use fernwire::transport::endpoint::Endpoint;
+use fernwire::transport::tls::Roots;
 
 use crate::cli::ClientArgs;
 use crate::output;
@@ -49,7 +51,9 @@ impl Server {
             accept_new: args.accept_new,
         };
         let secret_key = found.map(|found| found.key);
-        let options = Options { kex: args.kex, secret_key, trust, ..Options::default() };
+        let roots = args.ca.as_deref().map(Roots::with_file).transpose()?.unwrap_or_default();
+        let dial = DialOptions { roots, ..DialOptions::default() };
+        let options = Options { kex: args.kex, secret_key, trust, dial, ..Options::default() };
         Ok(Self { endpoint, options })
     }
 
@@ -90,7 +94,7 @@ fn choose_endpoint(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result
     }
     if let Some(word) = words.iter().find(|word| looks_like_an_address(word)) {
         bail!(
-            "`{}` looks like an address; an address goes first, once, and in full: tcp://host:port or unix:///path",
+            "`{}` looks like an address; an address goes first, once, and in full: tcp://host:port, tls://host:port or unix:///path",
             Visible(word)
         );
     }
@@ -109,7 +113,7 @@ fn looks_like_an_address(word: &str) -> bool {
     let host_and_port = word.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
     });
-    host_and_port || word.contains("://") || ["tcp:", "unix:", "/"].iter().any(|start| word.starts_with(start))
+    host_and_port || word.contains("://") || ["tcp:", "tls:", "unix:", "/"].iter().any(|start| word.starts_with(start))
 }
 
 fn can_ask() -> bool {

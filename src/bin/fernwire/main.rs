@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod certs;
 mod cli;
 mod completions;
 mod connect;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Query(args) => query::run(args),
         Command::Keygen(args) => keygen::run(&args),
+        Command::Certs(args) => certs::run(&args),
         Command::Id(args) => id::run(&args),
         Command::Completions(args) => completions::run(&args),
     };

@@ -53,6 +53,12 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Unwritten>().is_some_and(|error| error.0.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// This program, as a word that a shell finds: after `cargo run` nothing is on PATH.
+pub(crate) fn own_program() -> String {
+    let program = std::env::current_exe().map_or("fernwire".into(), |path| path.display().to_string());
+    shell_word(&program)
+}
+
 /// Text as one word for a POSIX shell.
 pub(crate) fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);

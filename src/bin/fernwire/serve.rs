@@ -11,7 +11,7 @@ use anyhow::{anyhow, bail};
 use fernwire::channel::Settings;
 use fernwire::channel::handshake::Policy;
 use fernwire::channel::mode::KeyMode;
-use fernwire::config::{self, Folders, Kex, Limits, SECRET_KEY_FILE, find_secret_key};
+use fernwire::config::{self, Folders, Kex, Limits, SECRET_KEY_FILE, TlsFiles, find_secret_key};
 use fernwire::keys::{IdentityKey, KeyFileError, SecretKey};
 use fernwire::server::Server;
 use fernwire::service::Services;
@@ -25,6 +25,10 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::ServeArgs;
 use crate::output;
+
+mod certificate;
+
+use certificate::Certificate;
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     start_logging()?;
@@ -40,18 +44,37 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let keys = Keys::prepare(&args)?;
+    let data = data_folder(&args)?;
+    let keys = Keys::prepare(&args, &data)?;
+    let certificate = if args.listen.iter().any(|endpoint| matches!(endpoint.address, Address::Tls { .. })) {
+        let named = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key });
+        prepare_folder(&data)?;
+        Some(Certificate::prepare(named.as_ref(), &data, &args.listen)?)
+    } else {
+        None
+    };
+    let options = ListenOptions { certificate: certificate.as_ref().map(Certificate::shown) };
     let mut listeners = Vec::new();
     for endpoint in &args.listen {
-        listeners.push(transport::listen(endpoint, &ListenOptions::default()).await?);
+        listeners.push(transport::listen(endpoint, &options).await?);
     }
     // Before the banner, so that whoever reads it can already stop us.
     let mut signals = Signals::new()?;
     let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
-    output::result(keys.banner(&local)?)?;
+    output::result(keys.banner(&local, certificate.as_ref())?)?;
+    certificate.iter().for_each(Certificate::warn_if_due);
     let services = Services { query: Query::new(Table::default(), args.tick) };
     let server = Server::new(keys.policy, services, Limits::default(), Settings::default());
     let (stop, stopped) = tokio::sync::oneshot::channel();
+    let mut reloads = signal(SignalKind::hangup())?;
+    let reloading = async {
+        while reloads.recv().await.is_some() {
+            match &certificate {
+                Some(certificate) => certificate.reload(),
+                None => tracing::info!("SIGHUP: there is no certificate to reload"),
+            }
+        }
+    };
     let twice = async {
         signals.next().await;
         let _ = stop.send(());
@@ -60,8 +83,17 @@ async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     tokio::select! {
         () = server.run(listeners, async { drop(stopped.await) }) => {}
         () = twice => tracing::warn!("stopped at once by a second signal"),
+        // It never completes.
+        () = reloading => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn data_folder(args: &ServeArgs) -> anyhow::Result<PathBuf> {
+    match &args.data {
+        Some(data) => Ok(data.clone()),
+        None => Ok(Folders::from_env(|name| std::env::var_os(name))?.data),
+    }
 }
 
 /// SIGINT and SIGTERM.
@@ -106,18 +138,10 @@ struct Keys {
 
 impl Keys {
     /// Reads the keys that the modes need, and makes those that are missing.
-    fn prepare(args: &ServeArgs) -> anyhow::Result<Self> {
+    fn prepare(args: &ServeArgs, data: &Path) -> anyhow::Result<Self> {
         let secret_key = prepare_secret_key(args.kex, args.secret_key.as_deref())?;
         let modes = args.kex.for_server(secret_key.is_some());
-        let identity = if modes.need_share() {
-            let data = match &args.data {
-                Some(data) => data.clone(),
-                None => Folders::from_env(|name| std::env::var_os(name))?.data,
-            };
-            Some(prepare_identity(&data)?)
-        } else {
-            None
-        };
+        let identity = modes.need_share().then(|| prepare_identity(data)).transpose()?;
         let policy = Policy::new(
             modes,
             identity.as_ref().map(|file| file.key.clone()),
@@ -126,7 +150,7 @@ impl Keys {
         Ok(Self { policy, identity, secret_key })
     }
 
-    fn banner(&self, listeners: &[Endpoint]) -> anyhow::Result<String> {
+    fn banner(&self, listeners: &[Endpoint], certificate: Option<&Certificate>) -> anyhow::Result<String> {
         let mut banner = format!("Fernwire {} is ready.\n", env!("CARGO_PKG_VERSION"));
         for listener in listeners {
             writeln!(banner, "  listening   {listener}")?;
@@ -138,6 +162,9 @@ impl Keys {
         if let Some(file) = &self.secret_key {
             writeln!(banner, "  secret key  id {} ({})", file.key.id(), file.origin())?;
         }
+        if let Some(certificate) = certificate {
+            writeln!(banner, "  certificate {}\n              ({})", certificate.describe(), certificate.origin())?;
+        }
         if self.policy.modes().contains(KeyMode::Psk) {
             writeln!(
                 banner,
@@ -147,14 +174,14 @@ impl Keys {
         }
         writeln!(banner, "Connect from another terminal:")?;
         for listener in listeners {
-            writeln!(banner, "  {}", self.connect_line(listener)?)?;
+            writeln!(banner, "  {}", self.connect_line(listener, certificate)?)?;
         }
         write!(banner, "Stop with Ctrl-C.")?;
         Ok(banner)
     }
 
     /// A line that connects from any directory of this machine.
-    fn connect_line(&self, listener: &Endpoint) -> anyhow::Result<String> {
+    fn connect_line(&self, listener: &Endpoint, certificate: Option<&Certificate>) -> anyhow::Result<String> {
         let mut endpoint = tcp::reachable(listener);
         endpoint.identity = self.policy.identity();
         let mut flags = Vec::new();
@@ -165,15 +192,20 @@ impl Keys {
         }
         if endpoint.identity.is_none() {
             flags.extend(["--kex".to_owned(), self.policy.modes().to_string()]);
+            // Without an identity in it, the address says nothing about who is there.
+            if matches!(endpoint.address, Address::Tls { .. })
+                && let Some(file) = certificate.and_then(Certificate::authority_file)
+            {
+                flags.extend(["--ca".to_owned(), file.display().to_string()]);
+            }
         }
         Ok(connect_line(&endpoint, &flags))
     }
 }
 
-/// A command that connects, ready to be pasted: after `cargo run` nothing is on PATH, so it begins with our own path.
+/// A command that connects, ready to be pasted.
 pub(crate) fn connect_line(endpoint: &Endpoint, flags: &[String]) -> String {
-    let program = std::env::current_exe().map_or("fernwire".into(), |path| path.display().to_string());
-    let mut words = vec![output::shell_word(&program), "query".into(), format!("'{endpoint}'")];
+    let mut words = vec![output::own_program(), "query".into(), format!("'{endpoint}'")];
     words.extend(flags.iter().map(|flag| output::shell_word(flag)));
     words.push("SetA-Two".into());
     words.join(" ")
@@ -202,11 +234,14 @@ fn prepare_secret_key(kex: Kex, named: Option<&Path>) -> anyhow::Result<Option<K
     Ok(Some(KeyFile { key, path, made: true }))
 }
 
-fn prepare_identity(data: &Path) -> anyhow::Result<KeyFile<IdentityKey>> {
-    let folder = DirBuilder::new().recursive(true).mode(0o700).create(data);
-    folder.map_err(|error| {
+fn prepare_folder(data: &Path) -> anyhow::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| {
         anyhow!("cannot make the data directory {}: {error}; name another with --data", data.display())
-    })?;
+    })
+}
+
+fn prepare_identity(data: &Path) -> anyhow::Result<KeyFile<IdentityKey>> {
+    prepare_folder(data)?;
     let path = config::identity_key(data);
     match IdentityKey::load(&path) {
         Err(error) if error.is_missing() => {}
