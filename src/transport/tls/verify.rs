@@ -151,9 +151,19 @@ impl Refused {
                 Self::NotYetValid { not_before: summary::minute(summary.not_before), now }
             }
             _ if summary.is_authority => Self::Authority { subject: summary.subject },
-            CertificateError::UnknownIssuer if summary.is_self_signed => Self::SelfSigned { subject: summary.subject },
+            // The name in a self-signed certificate may by chance be that of a trusted authority with another key.
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+                if summary.is_self_signed =>
+            {
+                Self::SelfSigned { subject: summary.subject }
+            }
             CertificateError::UnknownIssuer => Self::UnknownIssuer { issuer: summary.issuer, nobody: roots.nobody() },
-            CertificateError::BadSignature => Self::BadSignature { issuer: summary.issuer },
+            CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Self::BadSignature { issuer: summary.issuer }
+            }
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
                 Self::Purpose { subject: summary.subject }
             }
