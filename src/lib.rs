@@ -8,7 +8,8 @@
 //! service            typed requests in, typed replies out
 //! protocol           the messages and their encoding
 //! channel            handshake, key schedule, records: bytes in, messages out
-//! transport          byte streams: tcp, unix, memory
+//! transport          byte streams: tcp, tls, unix, memory
+//! certs              certificates for TLS
 //! keys               secret.key and identity.key
 //! model              newtypes that several layers share
 //! ```
@@ -18,8 +19,8 @@
 //! replies come back the same way. ARCHITECTURE.md follows a connection through its life; docs/protocol.md describes
 //! every byte.
 //!
-//! Without the `server` feature, [`keys`], [`transport`] and [`channel`] remain: an encrypted, ordered, message-framed
-//! channel over any byte stream. Two ends of one, over memory:
+//! Without the `server` feature, [`keys`], [`transport`] and [`channel`] remain, without `tls` no TLS: an encrypted,
+//! ordered, message-framed channel over any byte stream. Two ends of one, over memory:
 //!
 //! ```
 //! use fernwire::channel::handshake::{Offer, Policy};
