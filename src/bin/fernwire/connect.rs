@@ -51,6 +51,9 @@ impl Server {
             accept_new: args.accept_new,
         };
         let secret_key = found.map(|found| found.key);
+        if args.ca.is_some() && endpoint.address.scheme() != "tls" {
+            output::note(format_args!("Not used: --ca, since {} has no certificate.", endpoint.without_identity()));
+        }
         let roots = args.ca.as_deref().map(Roots::with_file).transpose()?.unwrap_or_default();
         let dial = DialOptions { roots, ..DialOptions::default() };
         let options = Options { kex: args.kex, secret_key, trust, dial, ..Options::default() };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use fernwire::certs;
 use fernwire::certs::host_name::HostName;
 use fernwire::certs::pem::{PemPair, load_certificates};
@@ -102,7 +103,11 @@ impl OwnPair {
     /// Makes the pair if it is missing, about to end, or lacks a name; the result is whether it was made.
     fn renew_if_due(&self) -> anyhow::Result<bool> {
         if self.files.cert.exists() || self.files.key.exists() {
-            let certificate = PemPair::load(&self.files.cert, &self.files.key)?.certificate()?;
+            let pair = PemPair::load(&self.files.cert, &self.files.key);
+            let certificate = pair.and_then(|pair| pair.certificate()).map_err(|error| {
+                let folder = self.files.cert.parent().unwrap_or(&self.files.cert).display();
+                anyhow!("{error}; remove tls-cert.pem and tls-key.pem from {folder} to have them made anew")
+            })?;
             let is_good = Summary::of(&certificate).is_some_and(|summary| {
                 !summary.is_due() && self.names.iter().all(|name| summary.names.contains(&name.to_string()))
             });
