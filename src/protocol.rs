@@ -144,7 +144,7 @@ pub struct RequestError {
 pub enum ErrorCode {
     /// The request is not one that the service takes.
     BadRequest,
-    /// There is no such service here.
+    /// There is no such service, or it is not offered here.
     UnknownService,
     /// [`MAX_IN_FLIGHT`] requests are being answered already.
     TooManyRequests,

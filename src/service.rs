@@ -2,24 +2,33 @@
 
 use tokio::sync::mpsc;
 
-use crate::protocol::{Reply, Request, RequestError};
+use crate::protocol::{ErrorCode, Reply, Request, RequestError};
 
 pub mod query;
 
-/// Every service of a server.
+/// The services that a server offers.
+#[derive(Default)]
 pub struct Services {
     /// Looks up a table and streams timestamps.
-    pub query: query::Query,
+    pub query: Option<query::Query>,
 }
 
 impl Services {
     /// Answers a request into the sink. Dropping the future cancels the request.
     pub async fn answer(&self, request: Request, replies: ReplySink) -> Result<(), RequestError> {
         match request {
-            Request::Query(request) => self.query.answer(request, replies).await,
+            Request::Query(request) => offered(&self.query, "query")?.answer(request, replies).await,
         }
         Ok(())
     }
+}
+
+/// The service, if this server offers it.
+fn offered<'a, S>(service: &'a Option<S>, name: &str) -> Result<&'a S, RequestError> {
+    service.as_ref().ok_or_else(|| RequestError {
+        code: ErrorCode::UnknownService,
+        message: format!("the service `{name}` is not offered here"),
+    })
 }
 
 /// Where a service puts its replies. The next is taken when the last is on its way, so a slow reader slows only its
@@ -36,5 +45,21 @@ impl ReplySink {
     /// Waits until the reply is taken. Whether anybody still reads is told by the cancellation, not here.
     pub async fn send(&self, reply: Reply) {
         let _ = self.0.send(reply).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::QueryRequest;
+
+    #[tokio::test]
+    async fn a_service_that_is_not_offered_is_unknown_here() {
+        let (sink, mut replies) = ReplySink::new();
+        let request = Request::Query(QueryRequest { query: "SetA-One".into() });
+        let error = Services::default().answer(request, sink).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::UnknownService);
+        assert_eq!(error.message, "the service `query` is not offered here");
+        assert_eq!(replies.recv().await, None);
     }
 }

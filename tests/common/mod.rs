@@ -106,7 +106,7 @@ impl Bed {
         let secret_key = SecretKey::generate();
         let modes = [mode].into_iter().collect();
         let policy = Policy::new(modes, Some(identity.clone()), Some(secret_key.clone())).unwrap();
-        let services = Services { query: Query::new(table(), TICK) };
+        let services = Services { query: Some(Query::new(table(), TICK)) };
         let server = Server::new(policy, services, limits, settings);
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(vec![listener], async { drop(stopped.await) }));

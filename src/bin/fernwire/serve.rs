@@ -63,7 +63,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
     output::result(keys.banner(&local, certificate.as_ref())?)?;
     certificate.iter().for_each(Certificate::warn_if_due);
-    let services = Services { query: Query::new(Table::default(), args.tick) };
+    let services = Services { query: Some(Query::new(Table::default(), args.tick)) };
     let server = Server::new(keys.policy, services, Limits::default(), Settings::default());
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let mut reloads = signal(SignalKind::hangup())?;
