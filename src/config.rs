@@ -8,6 +8,12 @@ use std::time::Duration;
 use crate::channel::mode::{KeyMode, KeyModes, ParseModeError};
 use crate::keys::{KeyFileError, SecretKey};
 
+pub mod bounds;
+mod document;
+pub mod file;
+pub mod problem;
+pub mod server;
+
 /// Where a secret key is looked for when nobody names a file.
 pub const SECRET_KEY_FILE: &str = "secret.key";
 
@@ -72,7 +78,7 @@ pub enum ServerKnown {
 pub struct PinForbidsPsk;
 
 /// What a server puts up with. Every default is what DESIGN and docs/protocol.md state.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections that have not finished their handshake, in all.
     pub max_pending: usize,
@@ -133,6 +139,11 @@ impl Folders {
     /// A client's record of servers' identities.
     pub fn known_hosts(&self) -> PathBuf {
         self.config.join("known_hosts")
+    }
+
+    /// The configuration of this user's server.
+    pub fn server_config(&self) -> PathBuf {
+        self.config.join("config.toml")
     }
 
     /// This user's server's identity.

@@ -24,7 +24,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
 ];
 
 /// What belongs to some layers alone: the word in a path, and where it may stand.
-const OWNED: [(&str, &[&str]); 17] = [
+const OWNED: [(&str, &[&str]); 18] = [
     ("x25519_dalek", &["keys", "channel"]),
     ("hkdf", &["keys", "channel"]),
     ("hmac", &["channel"]),
@@ -39,6 +39,7 @@ const OWNED: [(&str, &[&str]); 17] = [
     ("x509_parser", &["certs"]),
     ("rustls", &["transport"]),
     ("tokio_rustls", &["transport"]),
+    ("toml", &["config"]),
     ("clap", &["bin"]),
     ("anyhow", &["bin"]),
     ("rustyline", &["bin"]),

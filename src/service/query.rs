@@ -11,6 +11,10 @@ use crate::protocol::{QueryReply, QueryRequest, Reply};
 
 /// How long one timestamp stands before the next.
 pub const DEFAULT_TICK: Duration = Duration::from_secs(1);
+/// The shortest tick that people may ask for, so that a typing error does not make a server busy.
+pub const MIN_TICK: Duration = Duration::from_millis(1);
+/// The longest.
+pub const MAX_TICK: Duration = Duration::from_secs(24 * 3600);
 
 /// The query service.
 pub struct Query {
@@ -49,6 +53,11 @@ impl Table {
     /// A table from its sets.
     pub fn new(sets: BTreeMap<String, BTreeMap<String, u32>>) -> Self {
         Self(sets)
+    }
+
+    /// How many entries there are, in all sets together.
+    pub fn entries(&self) -> usize {
+        self.0.values().map(BTreeMap::len).sum()
     }
 
     /// What the query `SET-NAME` is worth, if the table has it. Upper and lower case differ.
@@ -117,6 +126,6 @@ mod tests {
         assert!(worth.into_iter().zip(1..).all(|(query, count)| table.find(query) == Some(count)));
         let worth = ["SetD-Eight", "SetE-Nine", "SetE-Ten"];
         assert!(worth.into_iter().zip(8..).all(|(query, count)| table.find(query) == Some(count)));
-        assert_eq!(table.0.values().map(BTreeMap::len).sum::<usize>(), 10);
+        assert_eq!(table.entries(), 10);
     }
 }

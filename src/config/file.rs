@@ -1,0 +1,260 @@
+//! The configuration file: how it is opened, and what its keys mean. What they mean together is decided in `server`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::bounds::{ANONYMOUS_IDLE_TIMEOUT, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_TIMESTAMPS, TICK};
+use super::document::{Entry, Lines, Section, Source};
+use super::problem::{ConfigError, Given, Place, Problem, shown};
+use super::server::{LimitSettings, QuerySettings, ServerSettings, TlsSettings};
+use crate::model::is_treacherous;
+use crate::service::query::Table;
+
+/// No configuration is longer than this many bytes; more is not read.
+pub const MAX_FILE: u64 = 1 << 20;
+
+/// The one device that is taken: an empty file for those who want none.
+const NO_FILE: &str = "/dev/null";
+
+/// What a list of listeners has to be.
+const URLS: &str = "a list of addresses in quotes, such as [\"tcp://127.0.0.1:3376\"]";
+
+/// Reads the file; nothing, if it does not exist.
+pub fn read(path: &Path) -> Result<Option<ServerSettings>, ConfigError> {
+    let at = |line| Place::File(path.into(), line);
+    let bytes = match read_bytes(path) {
+        Ok(bytes) => bytes,
+        Err(Problem::Missing) => return Ok(None),
+        Err(problem) => return Err(problem.at(&at(0))),
+    };
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(path, text).map(Some),
+        Err(error) => Err(Problem::NotUtf8.at(&at(Lines::of(&bytes).number(error.valid_up_to())))),
+    }
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Problem> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Problem::Missing,
+        _ => Problem::Unreadable(error),
+    };
+    // Opening a pipe must not wait for somebody to write to it.
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    if found.is_dir() {
+        return Err(Problem::NotAFile("a directory"));
+    } else if !found.is_file() && path != Path::new(NO_FILE) {
+        return Err(Problem::NotAFile("a pipe, socket or device"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE { Err(Problem::TooLong) } else { Ok(bytes) }
+}
+
+/// Reads the text of this file, each value by itself.
+pub fn parse(path: &Path, text: &str) -> Result<ServerSettings, ConfigError> {
+    let mut file = Source::parse(path, text.strip_prefix('\u{feff}').unwrap_or(text))?;
+    let settings = ServerSettings {
+        listen: file.take("listen").map(listen).transpose()?,
+        kex: file.take("kex").map(|entry| entry.parsed("key modes in quotes, such as \"auto\"")).transpose()?,
+        secret_key: file.take("secret_key").map(Entry::path).transpose()?,
+        data: file.take("data").map(Entry::path).transpose()?,
+        tls: tls(file.section("tls")?)?,
+        limits: limits(file.section("limits")?)?,
+        query: services(file.section("services")?)?,
+    };
+    file.finish()?;
+    Ok(settings)
+}
+
+fn listen<T>(entry: Entry<'_>) -> Result<Given<Vec<Given<T>>>, ConfigError>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let Given { value, place } = entry.list(URLS)?;
+    let endpoints = value.into_iter().map(|entry| entry.parsed("an address in quotes")).collect::<Result<_, _>>()?;
+    Ok(Given::new(endpoints, place))
+}
+
+fn tls(mut section: Section<'_>) -> Result<Option<TlsSettings>, ConfigError> {
+    let cert = section.take("cert").map(Entry::path).transpose()?;
+    let key = section.take("key").map(Entry::path).transpose()?;
+    section.finish()?;
+    let half = |there, missing, place| Err(Problem::HalfTls { there, missing }.at(place));
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsSettings { cert, key })),
+        (Some(cert), None) => half("cert", "key", &cert.place),
+        (None, Some(key)) => half("key", "cert", &key.place),
+        (None, None) => Ok(None),
+    }
+}
+
+fn limits(mut section: Section<'_>) -> Result<LimitSettings, ConfigError> {
+    let mut count = |key| section.take(key).map(|entry| entry.count(MAX_CONNECTIONS)).transpose();
+    let (max_pending, max_pending_per_source) = (count("max_pending")?, count("max_pending_per_source")?);
+    let (max_sessions, max_anonymous_per_source) = (count("max_sessions")?, count("max_anonymous_per_source")?);
+    let mut time = |key, bounds| section.take(key).map(|entry| entry.time(bounds)).transpose();
+    let limits = LimitSettings {
+        max_pending,
+        max_pending_per_source,
+        max_sessions,
+        max_anonymous_per_source,
+        handshake_timeout: time("handshake_timeout", &HANDSHAKE_TIMEOUT)?,
+        anonymous_idle_timeout: time("anonymous_idle_timeout", &ANONYMOUS_IDLE_TIMEOUT)?,
+        drain_timeout: time("drain_timeout", &DRAIN_TIMEOUT)?,
+    };
+    section.finish()?;
+    Ok(limits)
+}
+
+fn services(mut section: Section<'_>) -> Result<QuerySettings, ConfigError> {
+    let mut query = section.section("query")?;
+    let settings = QuerySettings {
+        enabled: query.take("enabled").map(Entry::switch).transpose()?,
+        tick: query.take("tick").map(|entry| entry.time(&TICK)).transpose()?,
+        table: query.take("table").map(table).transpose()?,
+    };
+    query.finish()?;
+    section.finish()?;
+    Ok(settings)
+}
+
+fn table(entry: Entry<'_>) -> Result<Table, ConfigError> {
+    let mut sets = BTreeMap::new();
+    let table = entry.section()?;
+    let place = table.place.clone();
+    for set in table.rest() {
+        let name = nameable(&set)?;
+        if name.contains('-') {
+            let reason = "a query is split at its first `-`, so the name of a set has none; write SetA, not Set-A";
+            return Err(Problem::BadName { name: shown(&name), reason }.at(&set.place));
+        }
+        let place = set.place.clone();
+        let entries = set.section()?.rest().into_iter();
+        let entries = entries.map(|entry| Ok((nameable(&entry)?, entry.count(MAX_TIMESTAMPS)?.value)));
+        let entries = entries.collect::<Result<BTreeMap<_, _>, ConfigError>>()?;
+        if entries.is_empty() {
+            return Err(Problem::EmptyTable(format!("the set `{}`", shown(&name))).at(&place));
+        }
+        sets.insert(name, entries);
+    }
+    if sets.is_empty() { Err(Problem::EmptyTable("the table".to_owned()).at(&place)) } else { Ok(Table::new(sets)) }
+}
+
+/// The key as the name of a set or an entry.
+fn nameable(entry: &Entry<'_>) -> Result<String, ConfigError> {
+    let reason = if entry.key.is_empty() {
+        "a name has at least one character"
+    } else if entry.key.chars().any(is_treacherous) {
+        "a name has no control characters"
+    } else {
+        return Ok(entry.key.clone());
+    };
+    Err(Problem::BadName { name: shown(&entry.key), reason }.at(&entry.place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::server::ServerConfig;
+    use super::*;
+    use proptest::prelude::*;
+
+    const EXAMPLE: &str = include_str!("../../docs/config.toml");
+
+    fn config(text: &str) -> Result<ServerConfig, String> {
+        let settings = parse(Path::new("/etc/f.toml"), text);
+        settings.and_then(ServerConfig::new).map_err(|error| error.to_string())
+    }
+
+    /// The example with what it hides.
+    fn whole_example() -> String {
+        let hidden = |line: &'static str| line.strip_prefix('#').filter(|hidden| !hidden.starts_with(' '));
+        EXAMPLE.lines().map(|line| hidden(line).unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_example_shows_the_defaults() {
+        assert_eq!(config(EXAMPLE), config(""));
+    }
+
+    #[test]
+    fn the_example_shows_every_key() {
+        let whole = whole_example().replace("tcp://127.0.0.1:3376", "tls://127.0.0.1:3376");
+        let config = config(&whole).unwrap();
+        assert_eq!(config.secret_key.as_deref(), Some(Path::new("/etc/secret.key")));
+        assert_eq!(config.data.as_deref(), Some(Path::new("/var/lib/fernwire")));
+        assert_eq!(config.tls.unwrap().key, Path::new("/etc/server-key.pem"));
+        let tables = ["", "[tls]\n", "[limits]\n", "[services]\n", "[services.query]\n"];
+        for known in tables.map(|table| known_in(&format!("{table}no_such_key = 1"))).concat() {
+            let shown = whole.lines().any(|line| line.starts_with(&known) || line.contains(&format!("{known}]")));
+            assert!(shown || known == "services" || known == "table", "the example lacks {known}");
+        }
+    }
+
+    fn known_in(text: &str) -> Vec<String> {
+        let Problem::UnknownKey { known, .. } = parse(Path::new("f"), text).unwrap_err().problem else { panic!() };
+        known.split(", ").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_line_wherever_it_stands() {
+        let line = |text: &str| config(text).unwrap_err().split(' ').next().unwrap().to_owned();
+        assert_eq!(line("listen = [\n  \"tcp://h:1\",\n  \"nowhere\",\n]"), "/etc/f.toml:3:");
+        assert_eq!(line("\r\nkex = 5"), "/etc/f.toml:2:");
+        assert_eq!(line("\u{feff}kex = 5"), "/etc/f.toml:1:");
+        assert_eq!(line("limits = { max_sessions = 0 }"), "/etc/f.toml:1:");
+        assert_eq!(line("kex = \"psk\"\n\nlimits.max_sessions = 0"), "/etc/f.toml:3:");
+        assert_eq!(line("kex = \"psk\"\n[limits"), "/etc/f.toml:2:");
+        // Of two unknown keys, the first as one reads.
+        assert_eq!(line("z = 1\na = 1"), "/etc/f.toml:1:");
+    }
+
+    #[test]
+    fn a_limit_for_one_address_follows_that_for_all() {
+        let limits = config("limits.max_sessions = 3").unwrap().limits;
+        assert_eq!((limits.max_sessions, limits.max_anonymous_per_source), (3, 3));
+        assert!(config("limits.max_pending = 5\nlimits.max_pending_per_source = 6").unwrap_err().contains("above"));
+        assert!(config("limits.max_anonymous_per_source = 10_001").unwrap_err().contains("above"));
+        assert!(config("limits.max_anonymous_per_source = 10_000").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused_or_a_configuration(bytes: Vec<u8>) {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(&file, &bytes).unwrap();
+            let _ = read(file.path()).map(|settings| settings.map(ServerConfig::new));
+        }
+
+        #[test]
+        fn any_change_of_the_example_is_refused_in_one_line_or_a_configuration(
+            at in 0..EXAMPLE.len(), cut in 0_usize..40, put in "(\\PC|[\\[\\]{}\"'=.#\n\u{1b}0-9-]|inf|true|0x|1979-05-27){0,6}",
+        ) {
+            let start = EXAMPLE.floor_char_boundary(at);
+            let end = EXAMPLE.floor_char_boundary((start + cut).min(EXAMPLE.len()));
+            let text = [&EXAMPLE[..start], &put, &EXAMPLE[end..]].concat();
+            if let Err(error) = config(&text) {
+                prop_assert!(error.starts_with("/etc/f.toml:") && !error.contains(char::is_control), "{error:?}");
+            }
+        }
+
+        #[test]
+        fn any_value_of_any_key_is_refused_in_one_line_or_a_configuration(
+            key in prop::sample::select(&[
+                "listen", "kex", "secret_key", "data", "tls.cert", "limits.max_pending", "limits.drain_timeout", "services",
+                "services.query.enabled", "services.query.tick", "services.query.table", "services.query.table.A.B",
+            ]),
+            value in "(\"\\PC{0,20}\"|-?[0-9_.e]{0,30}|\\[(\"[a-z:/#.0-9]{0,20}\",?){0,3}\\]|\\{\\PC=\\PC\\}|true|[0-9:TZ-]{8,20})",
+        ) {
+            if let Err(error) = config(&format!("{key} = {value}")) {
+                prop_assert!(error.starts_with("/etc/f.toml:1: ") && !error.contains(char::is_control), "{error:?}");
+            }
+        }
+    }
+}
