@@ -6,20 +6,35 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn transcripts() {
     let home = tempfile::tempdir().unwrap();
-    // Nothing of the machine's own settings reaches the program, no terminal tells it a width, and its files stay here.
-    let script = format!(
-        "#!/bin/sh\ncd {home} && exec env -i HOME={home} {program} \"$@\" </dev/null\n",
-        home = home.path().display(),
-        program = env!("CARGO_BIN_EXE_fernwire"),
-    );
-    let alone = home.path().join("fernwire");
-    fs::write(&alone, script).unwrap();
-    fs::set_permissions(&alone, Permissions::from_mode(0o700)).unwrap();
     let cases = trycmd::TestCases::new();
     cases.insert_var("[HOME]", home.path().display().to_string()).unwrap();
-    cases.register_bin("fernwire", alone).case("tests/transcripts/*.trycmd").run();
+    cases.register_bin("fernwire", script(home.path(), "fernwire", "exec $FERNWIRE \"$@\""));
+    // `check-file LINE...` makes a configuration of these lines, as printf understands them, and has it checked.
+    let check_file = "printf \"$(printf '%s\\n' \"$@\")\\n\" >f.toml; exec $FERNWIRE serve --check --config f.toml";
+    cases.register_bin("check-file", script(home.path(), "check-file", check_file));
+    make_files(home.path());
+    cases.case("tests/transcripts/*.trycmd").run();
+}
+
+/// A script in which nothing of the machine's own settings reaches the program, no terminal tells it a width, and its
+/// files stay in the home.
+fn script(home: &Path, name: &str, line: &str) -> PathBuf {
+    let (program, home) = (env!("CARGO_BIN_EXE_fernwire"), home.display());
+    let script = format!("#!/bin/sh\ncd {home}\nexec </dev/null\nFERNWIRE='env -i HOME={home} {program}'\n{line}\n");
+    let path = Path::new(&home.to_string()).join(name);
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+    path
+}
+
+/// Files that no line could make.
+fn make_files(home: &Path) {
+    fs::create_dir(home.join("folder.toml")).unwrap();
+    fs::write(home.join("long.toml"), " ".repeat((1 << 20) + 1)).unwrap();
+    fs::write(home.join("whole.toml"), include_str!("../docs/config.toml")).unwrap();
 }

@@ -256,7 +256,7 @@ fn a_place_that_cannot_be_listened_on_is_named() {
     sandbox.run(&["serve", "--listen", "unix:///nowhere/s.sock"]).fails(&["cannot listen at unix:///nowhere/s.sock: "]);
     sandbox.run(&["serve", "--listen", "tcp://192.0.2.1:1"]).fails(&["cannot listen at tcp://192.0.2.1:1: "]);
     let pinned = format!("tcp://127.0.0.1:0#fwk1_{}", "A".repeat(43));
-    sandbox.run(&["serve", "--listen", &pinned]).fails(&["--listen ", "a listener takes no `#` and identity"]);
+    sandbox.run(&["serve", "--listen", &pinned]).fails(&["--listen: ", "a listener takes no `#` and identity"]);
     sandbox.run(&["serve", "--listen", "memory://x"]).fails(&["memory://x: nobody outside of this process"]);
 }
 

@@ -6,6 +6,7 @@
 mod program;
 
 mod bad_input;
+mod config;
 mod connecting;
 mod keys;
 mod stopping;

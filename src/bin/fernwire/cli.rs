@@ -1,12 +1,15 @@
 //! The command line's words, and nothing of what they do.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use fernwire::certs::host_name::HostName;
 use fernwire::config::Kex;
+use fernwire::config::bounds::{TICK, parse_time};
 use fernwire::transport::endpoint::Endpoint;
 
 const EXIT_CODES: &str = "\
@@ -48,19 +51,29 @@ Key modes for --kex, with commas between them:
   psk         keys from secret.key: any holder can pose as the server, no forward secrecy
   auto        x25519 without a secret key; x25519+psk and psk with one
 
+Every setting can be in a file (--config), and docs/config.toml shows all of them. A flag counts
+more than the environment, that more than the file, and that more than the default. A relative
+path in the file begins at the folder of the file. --config /dev/null is for no file at all.
+
 Logs go to stderr; FERNWIRE_LOG sets their level (error, warn, info, debug).")]
 pub(crate) struct ServeArgs {
-    /// Where to listen; may be given several times.
-    #[arg(long, value_name = "URL", default_value = "tcp://127.0.0.1:3376")]
-    pub(crate) listen: Vec<Endpoint>,
-    /// Which key modes to allow.
-    #[arg(long, value_name = "MODES", default_value = "auto")]
-    pub(crate) kex: Kex,
+    /// The configuration, in TOML [default: $XDG_CONFIG_HOME/fernwire/config.toml if there is one].
+    #[arg(long, value_name = "FILE", env = "FERNWIRE_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Check the configuration and the keys, print what would run, and leave everything as it is.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Where to listen; may be given several times, or with commas [default: tcp://127.0.0.1:3376].
+    #[arg(long, value_name = "URL", env = "FERNWIRE_LISTEN", hide_env_values = true, value_delimiter = ',')]
+    pub(crate) listen: Option<Vec<Endpoint>>,
+    /// Which key modes to allow [default: auto].
+    #[arg(long, value_name = "MODES", env = "FERNWIRE_KEX", hide_env_values = true)]
+    pub(crate) kex: Option<Kex>,
     /// The secret key's file [default: ./secret.key]; made if a listed mode needs it.
     #[arg(long, value_name = "FILE", env = "FERNWIRE_SECRET_KEY_FILE", hide_env_values = true)]
     pub(crate) secret_key: Option<PathBuf>,
     /// Where the server's state is kept [default: $XDG_DATA_HOME/fernwire].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "FERNWIRE_DATA", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
     /// The certificate of tls:// listeners (PEM) [default: a self-signed one, made in the data directory].
     #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_CERT", hide_env_values = true, requires = "tls_key")]
@@ -68,9 +81,9 @@ pub(crate) struct ServeArgs {
     /// The certificate's private key (PEM).
     #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_KEY", hide_env_values = true, requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// The time from one timestamp to the next, such as 1s or 250ms.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_tick)]
-    pub(crate) tick: Duration,
+    /// The time from one timestamp to the next, such as 250ms [default: 1s].
+    #[arg(long, value_name = "DURATION", env = "FERNWIRE_TICK", hide_env_values = true, value_parser = parse_tick)]
+    pub(crate) tick: Option<Duration>,
 }
 
 #[derive(Args)]
@@ -156,31 +169,27 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
-/// The shortest tick, so that a typing error does not make a server busy.
-const MIN_TICK: Duration = Duration::from_millis(1);
-/// The longest tick.
-const MAX_TICK: Duration = Duration::from_secs(24 * 3600);
-
 fn parse_tick(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|tick| Duration::try_from(tick).ok());
-    parsed
-        .filter(|tick| (MIN_TICK..=MAX_TICK).contains(tick))
-        .ok_or_else(|| "a tick is a duration from 1ms to 24h, such as 1s or 250ms".to_owned())
+    parse_time(text, &TICK).ok_or_else(|| format!("a tick is a duration from {TICK}, such as 1s or 250ms"))
+}
+
+/// The command line's grammar. A variable that is set to nothing counts as not set.
+pub(crate) fn command() -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    Cli::command().mut_subcommands(|command| {
+        command.mut_args(|arg| match arg.get_env() {
+            Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+            _ => arg,
+        })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn ticks_have_bounds() {
-        assert_eq!(parse_tick("250ms"), Ok(Duration::from_millis(250)));
-        assert!(["0s", "-1s", "100us", "25h", "1", "soon", "99999999999999h"].iter().all(|t| parse_tick(t).is_err()));
     }
 }

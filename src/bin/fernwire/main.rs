@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 mod certs;
+mod check;
 mod cli;
 mod completions;
+mod configure;
 mod connect;
 mod id;
 mod keygen;
@@ -15,10 +17,13 @@ mod query;
 mod serve;
 
 use cli::{Cli, Command};
+use configure::Origins;
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Serve(args) => serve::run(args),
+    let matches = cli::command().get_matches();
+    let Cli { command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let result = match command {
+        Command::Serve(args) => serve::run(args, &Origins::of(&matches)),
         Command::Query(args) => query::run(args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Certs(args) => certs::run(&args),

@@ -11,11 +11,12 @@ use anyhow::{anyhow, bail};
 use fernwire::channel::Settings;
 use fernwire::channel::handshake::Policy;
 use fernwire::channel::mode::KeyMode;
-use fernwire::config::{self, Folders, Kex, Limits, SECRET_KEY_FILE, TlsFiles, find_secret_key};
+use fernwire::config::server::ServerConfig;
+use fernwire::config::{self, Folders, Kex, SECRET_KEY_FILE, find_secret_key};
 use fernwire::keys::{IdentityKey, KeyFileError, SecretKey};
 use fernwire::server::Server;
 use fernwire::service::Services;
-use fernwire::service::query::{Query, Table};
+use fernwire::service::query::Query;
 use fernwire::transport::endpoint::{Address, Endpoint};
 use fernwire::transport::{self, ListenOptions, tcp};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -24,47 +25,46 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::ServeArgs;
-use crate::output;
+use crate::configure::{self, Origins};
+use crate::{check, output};
 
 mod certificate;
 
 use certificate::Certificate;
 
-pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode> {
+    let only_check = args.check;
+    let config = configure::server(args, origins)?;
     start_logging()?;
+    if only_check {
+        return check::run(&config);
+    }
     raise_descriptor_limit();
-    if let Some(pinned) = args.listen.iter().find(|endpoint| endpoint.identity.is_some()) {
-        bail!("--listen {pinned}: a listener takes no `#` and identity; that part is for clients");
-    }
-    if let Some(memory) = args.listen.iter().find(|endpoint| matches!(endpoint.address, Address::Memory(_))) {
-        bail!("--listen {memory}: nobody outside of this process could connect; listen on tcp:// or unix://");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(args))
+    runtime.block_on(serve(config))
 }
 
-async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let data = data_folder(&args)?;
-    let keys = Keys::prepare(&args, &data)?;
-    let certificate = if args.listen.iter().any(|endpoint| matches!(endpoint.address, Address::Tls { .. })) {
-        let named = args.tls_cert.clone().zip(args.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key });
+async fn serve(config: ServerConfig) -> anyhow::Result<ExitCode> {
+    let keys = Keys::prepare(&config)?;
+    let certificate = if config.listeners.iter().any(|endpoint| matches!(endpoint.address, Address::Tls { .. })) {
+        let data = data_folder(&config)?;
         prepare_folder(&data)?;
-        Some(Certificate::prepare(named.as_ref(), &data, &args.listen)?)
+        Some(Certificate::prepare(config.tls.as_ref(), &data, &config.listeners)?)
     } else {
         None
     };
     let options = ListenOptions { certificate: certificate.as_ref().map(Certificate::shown) };
     let mut listeners = Vec::new();
-    for endpoint in &args.listen {
+    for endpoint in &config.listeners {
         listeners.push(transport::listen(endpoint, &options).await?);
     }
     // Before the banner, so that whoever reads it can already stop us.
     let mut signals = Signals::new()?;
     let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
-    output::result(keys.banner(&local, certificate.as_ref())?)?;
+    output::result(keys.banner(&config, &local, certificate.as_ref())?)?;
     certificate.iter().for_each(Certificate::warn_if_due);
-    let services = Services { query: Some(Query::new(Table::default(), args.tick)) };
-    let server = Server::new(keys.policy, services, Limits::default(), Settings::default());
+    let services = Services { query: config.query.map(|query| Query::new(query.table, query.tick)) };
+    let server = Server::new(keys.policy, services, config.limits, Settings::default());
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let mut reloads = signal(SignalKind::hangup())?;
     let reloading = async {
@@ -87,13 +87,6 @@ async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         () = reloading => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn data_folder(args: &ServeArgs) -> anyhow::Result<PathBuf> {
-    match &args.data {
-        Some(data) => Ok(data.clone()),
-        None => Ok(Folders::from_env(|name| std::env::var_os(name))?.data),
-    }
 }
 
 /// SIGINT and SIGTERM.
@@ -138,10 +131,10 @@ struct Keys {
 
 impl Keys {
     /// Reads the keys that the modes need, and makes those that are missing.
-    fn prepare(args: &ServeArgs, data: &Path) -> anyhow::Result<Self> {
-        let secret_key = prepare_secret_key(args.kex, args.secret_key.as_deref())?;
-        let modes = args.kex.for_server(secret_key.is_some());
-        let identity = modes.need_share().then(|| prepare_identity(data)).transpose()?;
+    fn prepare(config: &ServerConfig) -> anyhow::Result<Self> {
+        let secret_key = prepare_secret_key(config)?;
+        let modes = config.kex.for_server(secret_key.is_some());
+        let identity = if modes.need_share() { Some(prepare_identity(&data_folder(config)?)?) } else { None };
         let policy = Policy::new(
             modes,
             identity.as_ref().map(|file| file.key.clone()),
@@ -150,8 +143,16 @@ impl Keys {
         Ok(Self { policy, identity, secret_key })
     }
 
-    fn banner(&self, listeners: &[Endpoint], certificate: Option<&Certificate>) -> anyhow::Result<String> {
+    fn banner(
+        &self,
+        config: &ServerConfig,
+        listeners: &[Endpoint],
+        certificate: Option<&Certificate>,
+    ) -> anyhow::Result<String> {
         let mut banner = format!("Fernwire {} is ready.\n", env!("CARGO_PKG_VERSION"));
+        if let Some(file) = &config.file {
+            writeln!(banner, "  config      {}", file.display())?;
+        }
         for listener in listeners {
             writeln!(banner, "  listening   {listener}")?;
         }
@@ -211,15 +212,22 @@ pub(crate) fn connect_line(endpoint: &Endpoint, flags: &[String]) -> String {
     words.join(" ")
 }
 
-/// A secret key if there is one, or if the listed modes need one: then it is made.
-fn prepare_secret_key(kex: Kex, named: Option<&Path>) -> anyhow::Result<Option<KeyFile<SecretKey>>> {
-    let wanted = match kex {
+/// A key's file as it is before the server runs: with its key, or without, and then the key is to be made.
+pub(crate) struct Planned<K> {
+    pub(crate) key: Option<K>,
+    pub(crate) path: PathBuf,
+}
+
+/// A secret key if there is one, or if the listed modes need one: then it is to be made.
+pub(crate) fn plan_secret_key(config: &ServerConfig) -> anyhow::Result<Option<Planned<SecretKey>>> {
+    let wanted = match config.kex {
         Kex::Auto => false,
         Kex::Modes(modes) if modes.need_secret() => true,
         Kex::Modes(_) => return Ok(None),
     };
+    let named = config.secret_key.as_deref();
     match find_secret_key(named) {
-        Ok(Some(found)) => return Ok(Some(KeyFile { key: found.key, path: found.path, made: false })),
+        Ok(Some(found)) => return Ok(Some(Planned { key: Some(found.key), path: found.path })),
         Ok(None) if !wanted => return Ok(None),
         Ok(None) => {}
         Err(error) if error.is_missing() && wanted => {}
@@ -228,10 +236,37 @@ fn prepare_secret_key(kex: Kex, named: Option<&Path>) -> anyhow::Result<Option<K
         }
         Err(error) => return Err(error.into()),
     }
-    let path = named.unwrap_or(Path::new(SECRET_KEY_FILE)).to_owned();
-    let key = SecretKey::generate();
-    key.save_new(&path)?;
-    Ok(Some(KeyFile { key, path, made: true }))
+    Ok(Some(Planned { key: None, path: named.unwrap_or(Path::new(SECRET_KEY_FILE)).to_owned() }))
+}
+
+fn prepare_secret_key(config: &ServerConfig) -> anyhow::Result<Option<KeyFile<SecretKey>>> {
+    Ok(match plan_secret_key(config)? {
+        None => None,
+        Some(Planned { key: Some(key), path }) => Some(KeyFile { key, path, made: false }),
+        Some(Planned { key: None, path }) => {
+            let key = SecretKey::generate();
+            key.save_new(&path)?;
+            Some(KeyFile { key, path, made: true })
+        }
+    })
+}
+
+/// Where the server's state is kept.
+pub(crate) fn data_folder(config: &ServerConfig) -> anyhow::Result<PathBuf> {
+    match &config.data {
+        Some(data) => Ok(data.clone()),
+        None => Ok(Folders::from_env(|name| std::env::var_os(name))?.data),
+    }
+}
+
+/// The identity that is kept in this folder, or is to be made there.
+pub(crate) fn plan_identity(data: &Path) -> Result<Planned<IdentityKey>, KeyFileError> {
+    let path = config::identity_key(data);
+    match IdentityKey::load(&path) {
+        Ok(key) => Ok(Planned { key: Some(key), path }),
+        Err(error) if error.is_missing() => Ok(Planned { key: None, path }),
+        Err(error) => Err(error),
+    }
 }
 
 fn prepare_folder(data: &Path) -> anyhow::Result<()> {
@@ -242,10 +277,9 @@ fn prepare_folder(data: &Path) -> anyhow::Result<()> {
 
 fn prepare_identity(data: &Path) -> anyhow::Result<KeyFile<IdentityKey>> {
     prepare_folder(data)?;
-    let path = config::identity_key(data);
-    match IdentityKey::load(&path) {
-        Err(error) if error.is_missing() => {}
-        loaded => return Ok(KeyFile { key: loaded?, path, made: false }),
+    let Planned { key, path } = plan_identity(data)?;
+    if let Some(key) = key {
+        return Ok(KeyFile { key, path, made: false });
     }
     let key = IdentityKey::generate()?;
     match key.save_new(&path) {
