@@ -177,7 +177,7 @@ pub enum Problem {
     #[error("{0}: a listener takes no `#` and identity; that part is for clients, so leave it out")]
     PinnedListener(String),
     /// A listener that nobody could reach.
-    #[error("{0}: nobody outside of this process could connect; listen on tcp:// or unix://")]
+    #[error("{0}: nobody outside of this process could connect; listen on tcp://, tls:// or unix://")]
     MemoryListener(String),
     /// Two listeners in the same place.
     #[error("{again} is where {before} listens already; leave one of them out")]

@@ -94,16 +94,21 @@ fn every_setting_has_the_same_order() {
 #[test]
 fn a_certificate_and_its_key_come_from_the_same_place() {
     let sandbox = Sandbox::new();
-    sandbox.write("f.toml", 0o600, "listen = [\"tls://h:1\"]\n[tls]\ncert = \"f.pem\"\nkey = \"f-key.pem\"\n");
+    for folder in ["file", "variable", "flag"] {
+        assert_eq!(sandbox.run(&["certs", "--out", folder, "--host", &format!("{folder}.example")]).code, Some(0));
+    }
+    let pair = "cert = \"file/server.pem\"\nkey = \"file/server-key.pem\"\n";
+    sandbox.write("f.toml", 0o600, &format!("listen = [\"tls://h:1\"]\n[tls]\n{pair}"));
     let file = ["--config", "f.toml"];
-    let names = |outcome: Outcome, names: [&str; 2]| {
-        assert!(outcome.code == Some(0) && names.iter().all(|name| outcome.stdout.contains(name)), "{outcome:?}");
+    let shows = |outcome: Outcome, folder: &str| {
+        let certificate = format!("certificate {folder}.example; until ");
+        assert!(outcome.code == Some(0) && outcome.stdout.contains(&certificate), "{outcome:?}");
     };
-    names(check(&sandbox, &[], &file), ["f.pem", "f-key.pem"]);
-    let variables = [("FERNWIRE_TLS_CERT", "v.pem"), ("FERNWIRE_TLS_KEY", "v-key.pem")];
-    names(check(&sandbox, &variables, &file), ["v.pem", "v-key.pem"]);
-    let flags = ["--config", "f.toml", "--tls-cert", "a.pem", "--tls-key", "a-key.pem"];
-    names(check(&sandbox, &variables, &flags), ["a.pem", "a-key.pem"]);
+    shows(check(&sandbox, &[], &file), "file");
+    let variables = [("FERNWIRE_TLS_CERT", "variable/server.pem"), ("FERNWIRE_TLS_KEY", "variable/server-key.pem")];
+    shows(check(&sandbox, &variables, &file), "variable");
+    let flags = ["--config", "f.toml", "--tls-cert", "flag/server.pem", "--tls-key", "flag/server-key.pem"];
+    shows(check(&sandbox, &variables, &flags), "flag");
     check(&sandbox, &variables[..1], &file).is_usage_error(&["required arguments were not provided"]);
     // Another listener for once does not make the file wrong.
     sandbox.serve_with(&mut serve(&sandbox, &[], &["--config", "f.toml", "--listen", "tcp://127.0.0.1:0"])).stop();

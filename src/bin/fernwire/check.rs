@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
+use fernwire::config::Limits;
 use fernwire::config::bounds::in_words;
 use fernwire::config::server::ServerConfig;
-use fernwire::config::{Limits, TlsFiles, own_tls_files};
 use rustix::fs::{Access, access};
 
 use crate::output;
+use crate::serve::certificate::Certificate;
 use crate::serve::{Planned, data_folder, plan_identity, plan_secret_key};
 
 pub(crate) fn run(config: &ServerConfig) -> anyhow::Result<ExitCode> {
@@ -76,14 +77,11 @@ fn keys(config: &ServerConfig, report: &mut String) -> anyhow::Result<()> {
 
 /// What `tls://` listeners would show.
 fn certificate(config: &ServerConfig) -> anyhow::Result<String> {
-    match &config.tls {
-        Some(files) => Ok(format!("{}\n              (key {})", files.cert.display(), files.key.display())),
-        None => {
-            let TlsFiles { cert, .. } = own_tls_files(&data_folder(config)?);
-            let made = if cert.exists() { "" } else { ", which would be made" };
-            Ok(format!("{}, self-signed{made}", cert.display()))
-        }
+    let data = data_folder(config)?;
+    if config.tls.is_none() {
+        can_make_folder(&data)?;
     }
+    Certificate::plan(config.tls.as_ref(), &data, &config.listeners)
 }
 
 /// Whether the folder is there, or the next one above it that is takes another.

@@ -28,7 +28,7 @@ use crate::cli::ServeArgs;
 use crate::configure::{self, Origins};
 use crate::{check, output};
 
-mod certificate;
+pub(crate) mod certificate;
 
 use certificate::Certificate;
 
@@ -48,7 +48,9 @@ async fn serve(config: ServerConfig) -> anyhow::Result<ExitCode> {
     let keys = Keys::prepare(&config)?;
     let certificate = if config.listeners.iter().any(|endpoint| matches!(endpoint.address, Address::Tls { .. })) {
         let data = data_folder(&config)?;
-        prepare_folder(&data)?;
+        if config.tls.is_none() {
+            prepare_folder(&data)?;
+        }
         Some(Certificate::prepare(config.tls.as_ref(), &data, &config.listeners)?)
     } else {
         None
@@ -60,13 +62,13 @@ async fn serve(config: ServerConfig) -> anyhow::Result<ExitCode> {
     }
     // Before the banner, so that whoever reads it can already stop us.
     let mut signals = Signals::new()?;
+    let mut reloads = signal(SignalKind::hangup())?;
     let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
     output::result(keys.banner(&config, &local, certificate.as_ref())?)?;
     certificate.iter().for_each(Certificate::warn_if_due);
     let services = Services { query: config.query.map(|query| Query::new(query.table, query.tick)) };
     let server = Server::new(keys.policy, services, config.limits, Settings::default());
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let mut reloads = signal(SignalKind::hangup())?;
     let reloading = async {
         while reloads.recv().await.is_some() {
             match &certificate {

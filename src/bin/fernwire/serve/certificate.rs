@@ -14,7 +14,7 @@ use fernwire::transport::tls::ServerCertificate;
 use tracing::{info, warn};
 
 /// What a server shows its TLS clients.
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     loaded: ServerCertificate,
     /// Our own pair, which we renew when it is due.
     own: Option<OwnPair>,
@@ -29,23 +29,40 @@ struct OwnPair {
 
 impl Certificate {
     /// Reads the named files; without any, our own pair in the data directory, which is made if it is missing or due.
-    pub(super) fn prepare(named: Option<&TlsFiles>, data: &Path, listen: &[Endpoint]) -> anyhow::Result<Self> {
-        if let Some(files) = named {
-            let loaded = ServerCertificate::load(&files.cert, &files.key)?;
-            return Ok(Self { loaded, own: None, made: false });
-        }
-        let own = OwnPair { files: config::own_tls_files(data), names: own_names(listen) };
-        let made = own.renew_if_due()?;
-        Ok(Self { loaded: ServerCertificate::load(&own.files.cert, &own.files.key)?, own: Some(own), made })
+    pub(crate) fn prepare(named: Option<&TlsFiles>, data: &Path, listen: &[Endpoint]) -> anyhow::Result<Self> {
+        let Some(files) = named else {
+            let own = OwnPair::of(data, listen);
+            let made = own.renew_if_due()?;
+            let loaded = ServerCertificate::load(&own.files.cert, &own.files.key)?;
+            return Ok(Self { loaded, own: Some(own), made });
+        };
+        Ok(Self { loaded: ServerCertificate::load(&files.cert, &files.key)?, own: None, made: false })
+    }
+
+    /// What `prepare` would come to, in words, with nothing made; or what it would fail with.
+    pub(crate) fn plan(named: Option<&TlsFiles>, data: &Path, listen: &[Endpoint]) -> anyhow::Result<String> {
+        let own = OwnPair::of(data, listen);
+        let (files, made) = match (named, own.state()) {
+            (Some(files), _) => (files, false),
+            (None, state) => match state? {
+                State::Good => (&own.files, false),
+                State::Due => {
+                    return Ok(format!("{}, self-signed, which would be made anew", own.files.cert.display()));
+                }
+                State::Missing => return Ok(format!("{}, self-signed, which would be made", own.files.cert.display())),
+            },
+        };
+        let certificate = Self { loaded: ServerCertificate::load(&files.cert, &files.key)?, own: None, made };
+        Ok(format!("{}\n              ({})", certificate.describe(), certificate.origin()))
     }
 
     /// For listeners.
-    pub(super) fn shown(&self) -> ServerCertificate {
+    pub(crate) fn shown(&self) -> ServerCertificate {
         self.loaded.clone()
     }
 
     /// Loads the files anew; what cannot be used changes nothing.
-    pub(super) fn reload(&self) {
+    pub(crate) fn reload(&self) {
         let renewed = self.own.as_ref().map_or(Ok(false), OwnPair::renew_if_due);
         if let Err(error) = renewed {
             warn!(reason = %error, "our own certificate is due and was not renewed");
@@ -60,7 +77,7 @@ impl Certificate {
     }
 
     /// Tells the log of a certificate that clients will refuse, or soon.
-    pub(super) fn warn_if_due(&self) {
+    pub(crate) fn warn_if_due(&self) {
         let Some(summary) = self.loaded.summary() else { return };
         let until = summary::minute(summary.not_after);
         if summary.has_ended() {
@@ -74,13 +91,13 @@ impl Certificate {
     }
 
     /// For people: its names and its end.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let describe = |summary: Summary| format!("{}; until {}", summary.names(), summary::day(summary.not_after));
         self.loaded.summary().map_or_else(String::new, describe)
     }
 
     /// For people: where it comes from.
-    pub(super) fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         let kind =
             if self.loaded.summary().is_some_and(|summary| summary.is_self_signed) { ", self-signed" } else { "" };
         format!("{}{kind}{}", self.loaded.path().display(), if self.made { ", made just now" } else { "" })
@@ -88,7 +105,7 @@ impl Certificate {
 
     /// A file that a client can name with --ca, if there is one here: a self-signed certificate vouches for itself, and
     /// beside one of ours lies its authority's.
-    pub(super) fn authority_file(&self) -> Option<PathBuf> {
+    pub(crate) fn authority_file(&self) -> Option<PathBuf> {
         let summary = self.loaded.summary()?;
         if summary.is_self_signed {
             return std::path::absolute(self.loaded.path()).ok();
@@ -99,21 +116,38 @@ impl Certificate {
     }
 }
 
+/// Whether our own pair can be used.
+enum State {
+    Good,
+    /// It is about to end, or lacks a name.
+    Due,
+    Missing,
+}
+
 impl OwnPair {
-    /// Makes the pair if it is missing, about to end, or lacks a name; the result is whether it was made.
+    fn of(data: &Path, listen: &[Endpoint]) -> Self {
+        Self { files: config::own_tls_files(data), names: own_names(listen) }
+    }
+
+    fn state(&self) -> anyhow::Result<State> {
+        if !self.files.cert.exists() && !self.files.key.exists() {
+            return Ok(State::Missing);
+        }
+        let pair = PemPair::load(&self.files.cert, &self.files.key);
+        let certificate = pair.and_then(|pair| pair.certificate()).map_err(|error| {
+            let folder = self.files.cert.parent().unwrap_or(&self.files.cert).display();
+            anyhow!("{error}; remove tls-cert.pem and tls-key.pem from {folder} to have them made anew")
+        })?;
+        let is_good = Summary::of(&certificate).is_some_and(|summary| {
+            !summary.is_due() && self.names.iter().all(|name| summary.names.contains(&name.to_string()))
+        });
+        Ok(if is_good { State::Good } else { State::Due })
+    }
+
+    /// Makes the pair unless it is good; the result is whether it was made.
     fn renew_if_due(&self) -> anyhow::Result<bool> {
-        if self.files.cert.exists() || self.files.key.exists() {
-            let pair = PemPair::load(&self.files.cert, &self.files.key);
-            let certificate = pair.and_then(|pair| pair.certificate()).map_err(|error| {
-                let folder = self.files.cert.parent().unwrap_or(&self.files.cert).display();
-                anyhow!("{error}; remove tls-cert.pem and tls-key.pem from {folder} to have them made anew")
-            })?;
-            let is_good = Summary::of(&certificate).is_some_and(|summary| {
-                !summary.is_due() && self.names.iter().all(|name| summary.names.contains(&name.to_string()))
-            });
-            if is_good {
-                return Ok(false);
-            }
+        if let State::Good = self.state()? {
+            return Ok(false);
         }
         certs::self_signed(&self.names)?.save(&self.files.cert, &self.files.key)?;
         Ok(true)
