@@ -14,6 +14,7 @@ use tracing::{Instrument, Span, field, info, info_span, warn};
 use crate::channel::handshake::Policy;
 use crate::channel::{self, Channel, CloseReason, Settings};
 use crate::config::Limits;
+use crate::model::Visible;
 use crate::service::Services;
 use crate::transport::{ByteStream, Incoming, Listener};
 
@@ -59,7 +60,7 @@ impl Server {
         // A receiver that is gone has nothing to stop.
         let _ = stop.send(true);
         let mut connections = accepting.join_all().await;
-        info!("stopping: no new connections; what is being answered has {:?}", context.limits.drain_timeout);
+        info!(drain_timeout = ?context.limits.drain_timeout, "stopping: no new connections");
         let draining = async {
             for connections in &mut connections {
                 while connections.join_next().await.is_some() {}
@@ -109,7 +110,7 @@ async fn accept_loop(
                 connections.spawn(connection(context.clone(), incoming, stopping.clone()).instrument(span));
             }
             Err(error) => {
-                warn!(%error, "cannot accept a connection; trying again in {pause:?}");
+                warn!(reason = %error, ?pause, "a connection could not be accepted");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(MAX_ACCEPT_PAUSE);
             }
@@ -135,7 +136,7 @@ async fn connection(context: Arc<Context>, incoming: Incoming, mut stopping: wat
     };
     match result {
         Ok(channel) => welcome(&context, channel, place, stopping).await,
-        Err(reason) => warn!("handshake failed: {reason}"),
+        Err(reason) => warn!(reason = %Visible(&reason), "handshake failed"),
     }
 }
 
@@ -161,7 +162,7 @@ async fn welcome(
     match place.admit(proven) {
         Ok(_place) => session::run(context, channel, proven, stopping).await,
         Err(full) => {
-            warn!("refused: {full}");
+            warn!(reason = %full, "session refused");
             // The peer may be gone already; it was refused either way.
             let _ = channel.close(CloseReason::TooMany, &full.to_string()).await;
         }

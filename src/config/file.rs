@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 use super::bounds::{ANONYMOUS_IDLE_TIMEOUT, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_TIMESTAMPS, TICK};
 use super::document::{Entry, Lines, Section, Source};
 use super::problem::{ConfigError, Given, Place, Problem, shown};
-use super::server::{LimitSettings, QuerySettings, ServerSettings, TlsSettings};
+use super::server::{LimitSettings, LogSettings, QuerySettings, ServerSettings, TlsSettings};
 use crate::model::is_treacherous;
 use crate::service::query::Table;
 
@@ -66,6 +66,7 @@ pub fn parse(path: &Path, text: &str) -> Result<ServerSettings, ConfigError> {
         secret_key: file.take("secret_key").map(Entry::path).transpose()?,
         data: file.take("data").map(Entry::path).transpose()?,
         tls: tls(file.section("tls")?)?,
+        log: log(file.section("log")?)?,
         limits: limits(file.section("limits")?)?,
         query: services(file.section("services")?)?,
     };
@@ -93,6 +94,15 @@ fn tls(mut section: Section<'_>) -> Result<Option<TlsSettings>, ConfigError> {
         (None, Some(key)) => half("key", "cert", &key.place),
         (None, None) => Ok(None),
     }
+}
+
+fn log(mut section: Section<'_>) -> Result<LogSettings, ConfigError> {
+    let settings = LogSettings {
+        level: section.take("level").map(|entry| entry.parsed("a level in quotes, such as \"info\"")).transpose()?,
+        format: section.take("format").map(|entry| entry.parsed("\"text\" or \"json\"")).transpose()?,
+    };
+    section.finish()?;
+    Ok(settings)
 }
 
 fn limits(mut section: Section<'_>) -> Result<LimitSettings, ConfigError> {
@@ -190,7 +200,7 @@ mod tests {
         assert_eq!(config.secret_key.as_deref(), Some(Path::new("/etc/secret.key")));
         assert_eq!(config.data.as_deref(), Some(Path::new("/var/lib/fernwire")));
         assert_eq!(config.tls.unwrap().key, Path::new("/etc/server-key.pem"));
-        let tables = ["", "[tls]\n", "[limits]\n", "[services]\n", "[services.query]\n"];
+        let tables = ["", "[tls]\n", "[log]\n", "[limits]\n", "[services]\n", "[services.query]\n"];
         for known in tables.map(|table| known_in(&format!("{table}no_such_key = 1"))).concat() {
             let shown = whole.lines().any(|line| line.starts_with(&known) || line.contains(&format!("{known}]")));
             assert!(shown || known == "services" || known == "table", "the example lacks {known}");

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::log::{LogFormat, LogLevel};
 use super::problem::{ConfigError, Given, Place, Problem, is_key};
 use super::{Kex, Limits, TlsFiles, file};
 use crate::service::query::{DEFAULT_TICK, Table};
@@ -21,6 +22,8 @@ pub struct ServerSettings {
     pub data: Option<Given<PathBuf>>,
     /// The certificate of `tls://` listeners, and its key: always from the same source.
     pub tls: Option<TlsSettings>,
+    /// The log.
+    pub log: LogSettings,
     /// Limits, one by one.
     pub limits: LimitSettings,
     /// The query service.
@@ -34,6 +37,15 @@ pub struct TlsSettings {
     pub cert: Given<PathBuf>,
     /// Its key.
     pub key: Given<PathBuf>,
+}
+
+/// What is said of the log.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least important events that are written.
+    pub level: Option<Given<LogLevel>>,
+    /// The form of its lines.
+    pub format: Option<Given<LogFormat>>,
 }
 
 /// What is said of each field of [`Limits`].
@@ -75,6 +87,10 @@ pub struct ServerConfig {
     pub data: Option<PathBuf>,
     /// The certificate of `tls://` listeners, if one was named; else they show one of the server's own.
     pub tls: Option<TlsFiles>,
+    /// The least important events that are logged.
+    pub log_level: LogLevel,
+    /// The form of the log's lines.
+    pub log_format: LogFormat,
     /// What the server puts up with.
     pub limits: Limits,
     /// The query service, if it is offered.
@@ -123,6 +139,8 @@ impl ServerConfig {
             secret_key: settings.secret_key.map(|given| given.value),
             data: settings.data.map(|given| given.value),
             tls: settings.tls.map(|tls| TlsFiles { cert: tls.cert.value, key: tls.key.value }),
+            log_level: value_or(settings.log.level, LogLevel::default()),
+            log_format: value_or(settings.log.format, LogFormat::default()),
             limits: settings.limits.resolve()?,
             query: Some(settings.query.resolve()?),
         })
@@ -138,6 +156,10 @@ impl ServerSettings {
             secret_key: self.secret_key.or(others.secret_key),
             data: self.data.or(others.data),
             tls: self.tls.or(others.tls),
+            log: LogSettings {
+                level: self.log.level.or(others.log.level),
+                format: self.log.format.or(others.log.format),
+            },
             limits: self.limits.over(others.limits),
             query: self.query.over(others.query),
         }

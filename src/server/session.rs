@@ -50,8 +50,8 @@ pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bo
     let result = converse(session, &mut sender, &mut receiver, queue, stopping).await;
     match result {
         Ok(Close { reason: CloseReason::Done, .. }) => info!("session ends"),
-        Ok(Close { reason, text }) => info!(?reason, "session ends: {}", Visible(&text)),
-        Err(error) => warn!("session ends: {error}"),
+        Ok(Close { reason, text }) => info!(?reason, text = %Visible(&text), "session ends"),
+        Err(error) => warn!(reason = %Visible(&error.to_string()), "session broken off"),
     }
 }
 
@@ -272,7 +272,7 @@ impl Session {
     }
 
     async fn fail(&self, id: u64, code: ErrorCode, message: String) {
-        debug!(id, ?code, "request refused: {}", Visible(&message));
+        debug!(id, ?code, reason = %Visible(&message), "request refused");
         self.outbox.put(encode(&failed(id, RequestError { code, message }))).await;
     }
 
@@ -294,7 +294,7 @@ impl Session {
         };
         let stream = self.streams.remove(&task);
         if let (Some(error), Some(stream)) = (failure, stream) {
-            warn!("a request failed inside the server: {error}");
+            warn!(reason = %error, "a request failed inside the server");
             self.fail(stream.id, ErrorCode::Internal, "the server could not answer; its log says why".into()).await;
         }
         self.idle_since = Instant::now();

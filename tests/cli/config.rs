@@ -208,8 +208,8 @@ fn a_check_fails_as_the_server_would() {
         checked.fails(&[]);
         assert_eq!(sandbox.start(&mut serve(&sandbox, &[], args)).wait().stderr, checked.stderr);
     }
-    let outcome = check(&sandbox, &[("FERNWIRE_LOG", "loud")], &["--kex", "psk"]);
-    outcome.fails(&["FERNWIRE_LOG is error, warn, info, debug or trace"]);
+    let outcome = check(&sandbox, &[("FERNWIRE_LOG_LEVEL", "loud")], &["--kex", "psk"]);
+    outcome.is_usage_error(&["error, warn, info, debug or trace"]);
     check(&sandbox, &[], &["--kex", "x25519", "--data", "/proc/self/nowhere"]).fails(&["/proc/self/nowhere"]);
 }
 

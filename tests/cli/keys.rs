@@ -105,11 +105,11 @@ fn no_log_level_shows_a_secret() {
     // Every outcome is searched for the secrets of its sandbox; here it is known that there are some to be found.
     let sandbox = Sandbox::new();
     let mut serve = sandbox.fernwire(&["serve", "--listen", "tcp://127.0.0.1:0", "--kex", "x25519+psk,psk"]);
-    let server = sandbox.serve_with(serve.env("FERNWIRE_LOG", "trace"));
+    let server = sandbox.serve_with(serve.env("FERNWIRE_LOG_LEVEL", "trace"));
     assert_eq!(secrets_below(&sandbox.path("")).len(), 2, "secret.key and identity.key");
     for mode in ["x25519+psk", "psk"] {
         let mut query = sandbox.fernwire(&["query", server.url(), "--kex", mode, "SetZ-Unknown"]);
-        assert_eq!(sandbox.start(query.env("FERNWIRE_LOG", "trace")).wait().code, Some(1));
+        assert_eq!(sandbox.start(query.env("FERNWIRE_LOG_LEVEL", "trace")).wait().code, Some(1));
     }
     server.stop();
 }

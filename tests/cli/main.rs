@@ -9,5 +9,6 @@ mod bad_input;
 mod config;
 mod connecting;
 mod keys;
+mod log;
 mod stopping;
 mod trust;

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use fernwire::certs::host_name::HostName;
 use fernwire::config::Kex;
 use fernwire::config::bounds::{TICK, parse_time};
+use fernwire::config::log::{LogFormat, LogLevel};
 use fernwire::transport::endpoint::Endpoint;
 
 const EXIT_CODES: &str = "\
@@ -55,7 +56,8 @@ Every setting can be in a file (--config), and docs/config.toml shows all of the
 more than the environment, that more than the file, and that more than the default. A relative
 path in the file begins at the folder of the file. --config /dev/null is for no file at all.
 
-Logs go to stderr; FERNWIRE_LOG sets their level (error, warn, info, debug).")]
+The log goes to stderr. At the levels error, warn and info, events that repeat are counted and told once
+a minute; debug and trace write every one.")]
 pub(crate) struct ServeArgs {
     /// The configuration, in TOML [default: $XDG_CONFIG_HOME/fernwire/config.toml if there is one].
     #[arg(long, value_name = "FILE", env = "FERNWIRE_CONFIG", hide_env_values = true)]
@@ -84,6 +86,19 @@ pub(crate) struct ServeArgs {
     /// The time from one timestamp to the next, such as 250ms [default: 1s].
     #[arg(long, value_name = "DURATION", env = "FERNWIRE_TICK", hide_env_values = true, value_parser = parse_tick)]
     pub(crate) tick: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What a server writes into its log.
+#[derive(Args)]
+pub(crate) struct LogArgs {
+    /// What to log: error, warn, info, debug or trace [default: info].
+    #[arg(long, value_name = "LEVEL", env = "FERNWIRE_LOG_LEVEL", hide_env_values = true)]
+    pub(crate) log_level: Option<LogLevel>,
+    /// How: text, or json for an object a line [default: text].
+    #[arg(long, value_name = "FORMAT", env = "FERNWIRE_LOG_FORMAT", hide_env_values = true)]
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 #[derive(Args)]

@@ -4,7 +4,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use fernwire::config::Folders;
 use fernwire::config::problem::{ConfigError, Given, Place};
-use fernwire::config::server::{QuerySettings, ServerConfig, ServerSettings, TlsSettings};
+use fernwire::config::server::{LogSettings, QuerySettings, ServerConfig, ServerSettings, TlsSettings};
 
 use crate::cli::ServeArgs;
 
@@ -42,6 +42,10 @@ pub(crate) fn server(args: ServeArgs, origins: &Origins) -> Result<ServerConfig,
         secret_key: origins.given(args.secret_key, "--secret-key", "FERNWIRE_SECRET_KEY_FILE"),
         data: origins.given(args.data, "--data", "FERNWIRE_DATA"),
         tls: cert.zip(key).map(|(cert, key)| TlsSettings { cert, key }),
+        log: LogSettings {
+            level: origins.given(args.log.log_level, "--log-level", "FERNWIRE_LOG_LEVEL"),
+            format: origins.given(args.log.log_format, "--log-format", "FERNWIRE_LOG_FORMAT"),
+        },
         query: QuerySettings { tick: origins.given(args.tick, "--tick", "FERNWIRE_TICK"), ..Default::default() },
         ..Default::default()
     };

@@ -12,6 +12,7 @@ mod configure;
 mod connect;
 mod id;
 mod keygen;
+mod logging;
 mod output;
 mod query;
 mod serve;

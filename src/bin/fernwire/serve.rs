@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::fs::DirBuilder;
-use std::io::IsTerminal;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,12 +20,11 @@ use fernwire::transport::endpoint::{Address, Endpoint};
 use fernwire::transport::{self, ListenOptions, tcp};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::ServeArgs;
 use crate::configure::{self, Origins};
-use crate::{check, output};
+use crate::logging::Log;
+use crate::{check, logging, output};
 
 pub(crate) mod certificate;
 
@@ -35,16 +33,16 @@ use certificate::Certificate;
 pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode> {
     let only_check = args.check;
     let config = configure::server(args, origins)?;
-    start_logging()?;
     if only_check {
         return check::run(&config);
     }
+    let log = logging::start(config.log_level, config.log_format)?;
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, &log))
 }
 
-async fn serve(config: ServerConfig) -> anyhow::Result<ExitCode> {
+async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
     let keys = Keys::prepare(&config)?;
     let certificate = if config.listeners.iter().any(|endpoint| matches!(endpoint.address, Address::Tls { .. })) {
         let data = data_folder(&config)?;
@@ -85,9 +83,11 @@ async fn serve(config: ServerConfig) -> anyhow::Result<ExitCode> {
     tokio::select! {
         () = server.run(listeners, async { drop(stopped.await) }) => {}
         () = twice => tracing::warn!("stopped at once by a second signal"),
-        // It never completes.
+        // These never complete.
         () = reloading => {}
+        () = log.tell_what_was_counted() => {}
     }
+    log.end_window();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -290,18 +290,6 @@ fn prepare_identity(data: &Path) -> anyhow::Result<KeyFile<IdentityKey>> {
         Err(KeyFileError::Exists { .. }) => Ok(KeyFile { key: IdentityKey::load(&path)?, path, made: false }),
         Err(error) => Err(error.into()),
     }
-}
-
-fn start_logging() -> anyhow::Result<()> {
-    let level = std::env::var("FERNWIRE_LOG").ok().filter(|level| !level.is_empty()).unwrap_or("info".into());
-    // A filter takes any word as the name of a module, so a level that was mistyped would silence everything.
-    if !level.contains('=') && level.parse::<LevelFilter>().is_err() {
-        bail!("FERNWIRE_LOG is error, warn, info, debug or trace, and not `{level}`");
-    }
-    let filter = EnvFilter::try_new(&level).map_err(|error| anyhow!("FERNWIRE_LOG: {error}"))?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
-    Ok(())
 }
 
 /// Every session takes a descriptor, and the soft limit is often 1,024.

@@ -1,0 +1,111 @@
+//! The server's log: its forms, what it holds back of a flood, and what it makes of hostile text.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use fernwire::channel::handshake::Offer;
+use fernwire::channel::{self, Settings};
+use serde_json::{Value, json};
+
+use crate::program::{RunningServer, Sandbox};
+
+/// What a connection that sends this is complained of with.
+const HTTP: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+const HTTP_COMPLAINT: &str = "the peer speaks HTTP";
+
+/// Sends bytes, and waits for the server to hang up.
+fn send(server: &RunningServer, bytes: &[u8]) {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(bytes).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+#[test]
+fn a_flood_is_counted_and_hides_nothing_else() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&["--kex", "x25519+psk"]);
+    let flood = 300;
+    for _ in 0..flood {
+        send(&server, HTTP);
+    }
+    sandbox.run(&["keygen", "other.key"]);
+    let other = ["query", server.url(), "--secret-key", "other.key", "SetA-One"];
+    assert_eq!(sandbox.run(&other).code, Some(2));
+    server.log().wait_for("secret key is not the one");
+    let log = server.stop();
+
+    let written = log.lines().filter(|line| line.contains("handshake failed") && line.contains(HTTP_COMPLAINT)).count();
+    let summary = log.lines().find(|line| line.contains("and more like it")).unwrap();
+    let counted: usize = summary.rsplit_once("count=").unwrap().1.trim().parse().unwrap();
+    assert!(summary.contains("handshake failed") && summary.contains(HTTP_COMPLAINT), "{summary}");
+    // The summary repeats what it is about.
+    assert_eq!(written - 1 + counted, flood);
+    assert!(written < 50, "{written}");
+}
+
+#[test]
+fn who_looks_for_something_sees_all_of_it() {
+    let server = Sandbox::new().serve(&["--log-level", "debug"]);
+    for _ in 0..50 {
+        send(&server, HTTP);
+    }
+    assert_eq!(server.stop().matches(HTTP_COMPLAINT).count(), 50);
+}
+
+#[test]
+fn the_level_decides_what_is_written() {
+    for (level, begins, fails) in [("error", 0, 0), ("warn", 0, 1), ("info", 1, 1)] {
+        let sandbox = Sandbox::new();
+        let server = sandbox.serve(&["--log-level", level]);
+        sandbox.run(&["query", server.url(), "SetA-One"]).is_timestamps(1);
+        send(&server, HTTP);
+        let log = server.stop();
+        let count = |words| log.matches(words).count();
+        assert_eq!((count("session begins"), count(HTTP_COMPLAINT)), (begins, fails), "{level}: {log}");
+    }
+}
+
+#[test]
+fn json_is_an_object_a_line_with_its_session() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&["--log-format", "json"]);
+    sandbox.run(&["query", server.url(), "SetA-One"]).is_timestamps(1);
+    send(&server, HTTP);
+    let url = server.url().to_owned();
+    let log = server.stop();
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let find = |message| events.iter().find(|event| event["fields"]["message"] == message).unwrap();
+    let begins = find("session begins");
+    assert_eq!((begins["level"].as_str(), begins["span"]["at"].as_str()), (Some("INFO"), Some(&*url)));
+    assert_eq!(begins["span"]["mode"], "x25519");
+    let failed = find("handshake failed");
+    assert_eq!(failed["level"], "WARN");
+    assert!(failed["fields"]["reason"].as_str().unwrap().contains(HTTP_COMPLAINT), "{failed}");
+    assert!(failed["span"]["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{failed}");
+}
+
+#[test]
+fn hostile_text_is_inert_in_both_forms() {
+    for form in ["text", "json"] {
+        let server = Sandbox::new().serve(&["--log-format", form, "--log-level", "debug"]);
+        ask_for_service(&server, "\u{1b}[2Jdance\nforged \u{202e}line\u{9b}");
+        let log = server.stop();
+        let line = log.lines().find(|line| line.contains("dance")).unwrap();
+        assert!(line.contains("request refused") && line.contains("line"), "{line:?}");
+        let obeyed = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!log.contains(obeyed), "{form}: {log:?}");
+    }
+}
+
+/// Asks for a service of this name, which the server quotes in its log.
+fn ask_for_service(server: &RunningServer, text: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+        let offer = Offer::new("x25519".parse().unwrap(), None).unwrap();
+        let mut channel = channel::connect(stream, offer, Settings::default()).await.unwrap().trust();
+        let request = json!({ "type": "request", "id": 1, "service": text, "body": {} });
+        channel.send(format!("\0{request}").as_bytes()).await.unwrap();
+        assert!(channel.recv().await.unwrap().is_some());
+    });
+}
