@@ -56,8 +56,8 @@ Every setting can be in a file (--config), and docs/config.toml shows all of the
 more than the environment, that more than the file, and that more than the default. A relative
 path in the file begins at the folder of the file. --config /dev/null is for no file at all.
 
-The log goes to stderr. At the levels error, warn and info, events that repeat are counted and told once
-a minute; debug and trace write every one.")]
+The log goes to stderr. At the levels error, warn and info, events that repeat are counted and told
+once a minute; debug and trace write every one.")]
 pub(crate) struct ServeArgs {
     /// The configuration, in TOML [default: $XDG_CONFIG_HOME/fernwire/config.toml if there is one].
     #[arg(long, value_name = "FILE", env = "FERNWIRE_CONFIG", hide_env_values = true)]
