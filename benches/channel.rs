@@ -7,12 +7,17 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use fernwire::certs::Authority;
 use fernwire::channel::handshake::{Entropy, Established, Initiator, Offer, Policy, Responder};
 use fernwire::channel::record::{RecordType, Stamp};
 use fernwire::channel::{self, CloseReason, Settings};
 use fernwire::keys::{IdentityKey, SecretKey};
+use fernwire::transport::endpoint::Endpoint;
+use fernwire::transport::tls::{Roots, ServerCertificate};
+use fernwire::transport::{self, ByteStream, DialOptions, ListenOptions, Listener};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
 use x25519_dalek::{PublicKey, StaticSecret};
 
 const ROUNDS: usize = 15;
@@ -29,6 +34,8 @@ fn main() {
     for size in [1024, 64 * 1024, 1 << 20] {
         runtime.block_on(streams(size));
     }
+    println!("\ntls: the same session over tls://, against tcp://");
+    runtime.block_on(over_tls());
 }
 
 /// The best time of one run each of `ours` and `theirs`, over rounds in which they take turns.
@@ -156,14 +163,15 @@ fn handshakes() {
     );
 }
 
+const TOTAL: usize = 256 << 20;
+
 async fn streams(size: usize) {
-    const TOTAL: usize = 256 << 20;
+    let tcp = Place::listen("tcp").await;
     let (mut ours, mut theirs) = (Duration::MAX, Duration::MAX);
     for _ in 0..3 {
-        ours = ours.min(sealed(size, TOTAL / size).await);
+        ours = ours.min(sealed(&tcp, size, TOTAL / size).await);
         theirs = theirs.min(plain(size, TOTAL / size).await);
     }
-    let rate = |time: Duration| TOTAL as f64 / time.as_secs_f64() / 1e6;
     println!(
         "  {size:>7} B a message   {:>5.0} MB/s   plain TCP {:>5.0} MB/s   {:.2} of its speed",
         rate(ours),
@@ -172,16 +180,87 @@ async fn streams(size: usize) {
     );
 }
 
-async fn tcp_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-    let (near, far) = (near.unwrap(), far.unwrap().0);
-    near.set_nodelay(true).unwrap();
-    (near, far)
+fn rate(time: Duration) -> f64 {
+    TOTAL as f64 / time.as_secs_f64() / 1e6
 }
 
-async fn sealed(size: usize, count: usize) -> Duration {
-    let (near, far) = tcp_pair().await;
+async fn over_tls() {
+    let (tls, tcp) = (Place::listen("tls").await, Place::listen("tcp").await);
+    let (size, sessions) = (64 * 1024, 100);
+    let mut best = [Duration::MAX; 4];
+    for _ in 0..3 {
+        let times = [
+            sealed(&tls, size, TOTAL / size).await,
+            sealed(&tcp, size, TOTAL / size).await,
+            opened(&tls, sessions).await,
+            opened(&tcp, sessions).await,
+        ];
+        best.iter_mut().zip(times).for_each(|(best, time)| *best = time.min(*best));
+    }
+    let [stream_tls, stream_tcp, open_tls, open_tcp] = best;
+    let (tls, tcp) = (rate(stream_tls), rate(stream_tcp));
+    println!("  {size:>7} B a message   {tls:>5.0} MB/s   tcp {tcp:>5.0} MB/s   {:.2} of its speed", tls / tcp);
+    let micros = |time: Duration| time.as_micros() / u128::from(sessions);
+    println!(
+        "  a session, from dialling to open   {} us   tcp {} us   {:.1} times as long",
+        micros(open_tls),
+        micros(open_tcp),
+        open_tls.as_secs_f64() / open_tcp.as_secs_f64()
+    );
+}
+
+/// Where a server listens, and how it is dialled; a certificate is verified.
+struct Place {
+    listener: Mutex<Box<dyn Listener>>,
+    endpoint: Endpoint,
+    options: DialOptions,
+}
+
+impl Place {
+    async fn listen(scheme: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [ca, ca_key, cert, key] =
+            ["ca.pem", "ca-key.pem", "server.pem", "server-key.pem"].map(|name| folder.path().join(name));
+        let authority = Authority::generate().unwrap();
+        authority.pem().save(&ca, &ca_key).unwrap();
+        authority.issue(&["127.0.0.1".parse().unwrap()]).unwrap().save(&cert, &key).unwrap();
+        let certificate = Some(ServerCertificate::load(&cert, &key).unwrap());
+        let endpoint = format!("{scheme}://127.0.0.1:0").parse().unwrap();
+        let listener = transport::listen(&endpoint, &ListenOptions { certificate }).await.unwrap();
+        let options = DialOptions { roots: Roots::with_file(&ca).unwrap(), ..DialOptions::default() };
+        Self { endpoint: listener.local().clone(), listener: Mutex::new(listener), options }
+    }
+
+    async fn pair(&self) -> (Box<dyn ByteStream>, Box<dyn ByteStream>) {
+        let accepting = async {
+            let incoming = self.listener.lock().await.accept().await.unwrap();
+            incoming.upgrade.await.unwrap().io
+        };
+        let (near, far) = tokio::join!(transport::dial(&self.endpoint, &self.options), accepting);
+        (near.unwrap().io, far)
+    }
+}
+
+async fn opened(place: &Place, sessions: u32) -> Duration {
+    let start = Instant::now();
+    for _ in 0..sessions {
+        let (near, far) = place.pair().await;
+        let (policy, offer) = x25519_psk();
+        let mut accepted = tokio::spawn(channel::accept(far, policy, Settings::default()));
+        let client = channel::connect(near, offer, Settings::default()).await.unwrap().trust();
+        let closing = client.close(CloseReason::Done, "");
+        let (closed, accepted) = tokio::join!(closing, async {
+            let mut server = (&mut accepted).await.unwrap().unwrap();
+            assert_eq!(server.recv().await.unwrap(), None);
+            server.close(CloseReason::Done, "").await
+        });
+        closed.and(accepted).unwrap();
+    }
+    start.elapsed()
+}
+
+async fn sealed(place: &Place, size: usize, count: usize) -> Duration {
+    let (near, far) = place.pair().await;
     let (policy, offer) = x25519_psk();
     // Accepted in a task of its own, since the client's last handshake frame comes with its first message.
     let receiver = tokio::spawn(channel::accept(far, policy, Settings::default()));
@@ -203,6 +282,14 @@ async fn sealed(size: usize, count: usize) -> Duration {
     sender.close(CloseReason::Done, "").await.unwrap();
     assert_eq!(receiving.await.unwrap(), size * count);
     start.elapsed()
+}
+
+async fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+    let (near, far) = (near.unwrap(), far.unwrap().0);
+    near.set_nodelay(true).unwrap();
+    (near, far)
 }
 
 async fn plain(size: usize, count: usize) -> Duration {
