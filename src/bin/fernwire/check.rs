@@ -13,7 +13,7 @@ use rustix::fs::{Access, access};
 
 use crate::output;
 use crate::serve::certificate::Certificate;
-use crate::serve::{Planned, data_folder, plan_identity, plan_secret_key};
+use crate::serve::keys::{Planned, data_folder, plan_identity, plan_secret_key};
 
 pub(crate) fn run(config: &ServerConfig) -> anyhow::Result<ExitCode> {
     output::result(report(config)?)?;

@@ -9,7 +9,8 @@ use fernwire::transport::tcp;
 use serde_json::json;
 
 use crate::cli::IdArgs;
-use crate::{output, serve};
+use crate::output;
+use crate::serve::banner::connect_line;
 
 pub(crate) fn run(args: &IdArgs) -> anyhow::Result<ExitCode> {
     let data = match &args.data {
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &IdArgs) -> anyhow::Result<ExitCode> {
     } else {
         output::result(identity)?;
         for endpoint in &endpoints {
-            output::result(serve::connect_line(endpoint, &[]))?;
+            output::result(connect_line(endpoint, &[]))?;
         }
     }
     Ok(ExitCode::SUCCESS)

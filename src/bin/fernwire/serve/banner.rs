@@ -1,0 +1,83 @@
+//! What a server says when it is ready, with lines that connect to it.
+
+use std::fmt::Write;
+
+use fernwire::channel::mode::KeyMode;
+use fernwire::config::server::ServerConfig;
+use fernwire::transport::endpoint::{Address, Endpoint};
+use fernwire::transport::tcp;
+
+use super::certificate::Certificate;
+use super::keys::Keys;
+use crate::output;
+
+impl Keys {
+    /// The whole banner.
+    pub(crate) fn banner(
+        &self,
+        config: &ServerConfig,
+        listeners: &[Endpoint],
+        certificate: Option<&Certificate>,
+    ) -> anyhow::Result<String> {
+        let mut banner = format!("Fernwire {} is ready.\n", env!("CARGO_PKG_VERSION"));
+        if let Some(file) = &config.file {
+            writeln!(banner, "  config      {}", file.display())?;
+        }
+        for listener in listeners {
+            writeln!(banner, "  listening   {listener}")?;
+        }
+        writeln!(banner, "  key modes   {}", self.policy.modes())?;
+        if let Some(file) = &self.identity {
+            writeln!(banner, "  identity    {}\n              ({})", file.key.public(), file.origin())?;
+        }
+        if let Some(file) = &self.secret_key {
+            writeln!(banner, "  secret key  id {} ({})", file.key.id(), file.origin())?;
+        }
+        if let Some(certificate) = certificate {
+            writeln!(banner, "  certificate {}\n              ({})", certificate.describe(), certificate.origin())?;
+        }
+        if self.policy.modes().contains(KeyMode::Psk) {
+            writeln!(
+                banner,
+                "  note        with psk, any holder of the secret key can pose as this server,\n\
+                 \x20             and a stolen key opens recorded sessions"
+            )?;
+        }
+        writeln!(banner, "Connect from another terminal:")?;
+        for listener in listeners {
+            writeln!(banner, "  {}", self.connect_line(listener, certificate)?)?;
+        }
+        write!(banner, "Stop with Ctrl-C.")?;
+        Ok(banner)
+    }
+
+    /// A line that connects from any directory of this machine.
+    fn connect_line(&self, listener: &Endpoint, certificate: Option<&Certificate>) -> anyhow::Result<String> {
+        let mut endpoint = tcp::reachable(listener);
+        endpoint.identity = self.policy.identity();
+        let mut flags = Vec::new();
+        if !self.policy.modes().contains(KeyMode::X25519)
+            && let Some(file) = &self.secret_key
+        {
+            flags.extend(["--secret-key".to_owned(), std::path::absolute(&file.path)?.display().to_string()]);
+        }
+        if endpoint.identity.is_none() {
+            flags.extend(["--kex".to_owned(), self.policy.modes().to_string()]);
+            // Without an identity in it, the address says nothing about who is there.
+            if matches!(endpoint.address, Address::Tls { .. })
+                && let Some(file) = certificate.and_then(Certificate::authority_file)
+            {
+                flags.extend(["--ca".to_owned(), file.display().to_string()]);
+            }
+        }
+        Ok(connect_line(&endpoint, &flags))
+    }
+}
+
+/// A command that connects, ready to be pasted.
+pub(crate) fn connect_line(endpoint: &Endpoint, flags: &[String]) -> String {
+    let mut words = vec![output::own_program(), "query".into(), format!("'{endpoint}'")];
+    words.extend(flags.iter().map(|flag| output::shell_word(flag)));
+    words.push("SetA-Two".into());
+    words.join(" ")
+}
