@@ -11,4 +11,5 @@ mod connecting;
 mod keys;
 mod log;
 mod stopping;
+mod systemd;
 mod trust;

@@ -16,6 +16,7 @@ mod logging;
 mod output;
 mod query;
 mod serve;
+mod systemd;
 
 use cli::{Cli, Command};
 use configure::Origins;

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::ServeArgs;
 use crate::configure::{self, Origins};
 use crate::logging::Log;
-use crate::{check, logging, output};
+use crate::{check, logging, output, systemd};
 
 pub(crate) mod banner;
 pub(crate) mod certificate;
@@ -38,15 +38,7 @@ pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode
 
 async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
     let keys = Keys::prepare(&config)?;
-    let certificate = if config.listeners.iter().any(|endpoint| matches!(endpoint.address, Address::Tls { .. })) {
-        let data = data_folder(&config)?;
-        if config.tls.is_none() {
-            prepare_folder(&data)?;
-        }
-        Some(Certificate::prepare(config.tls.as_ref(), &data, &config.listeners)?)
-    } else {
-        None
-    };
+    let certificate = prepare_certificate(&config)?;
     let options = ListenOptions { certificate: certificate.as_ref().map(Certificate::shown) };
     let mut listeners = Vec::new();
     for endpoint in &config.listeners {
@@ -58,31 +50,53 @@ async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
     let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
     output::result(keys.banner(&config, &local, certificate.as_ref())?)?;
     certificate.iter().for_each(Certificate::warn_if_due);
+    systemd::ready(&local);
     let services = Services { query: config.query.map(|query| Query::new(query.table, query.tick)) };
     let server = Server::new(keys.policy, services, config.limits, Settings::default());
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let reloading = async {
-        while reloads.recv().await.is_some() {
-            match &certificate {
-                Some(certificate) => certificate.reload(),
-                None => tracing::info!("SIGHUP: there is no certificate to reload"),
+    let obeying = async {
+        loop {
+            tokio::select! {
+                () = signals.next() => break,
+                _ = reloads.recv() => {
+                    systemd::reloading();
+                    reload(certificate.as_ref());
+                    systemd::ready(&local);
+                }
             }
         }
-    };
-    let twice = async {
-        signals.next().await;
+        systemd::stopping(config.limits.drain_timeout);
         let _ = stop.send(());
         signals.next().await;
     };
     tokio::select! {
         () = server.run(listeners, async { drop(stopped.await) }) => {}
-        () = twice => tracing::warn!("stopped at once by a second signal"),
-        // These never complete.
-        () = reloading => {}
+        () = obeying => tracing::warn!("stopped at once by a second signal"),
+        // It never completes.
         () = log.tell_what_was_counted() => {}
     }
     log.end_window();
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `tls://` listeners show, if there are any.
+fn prepare_certificate(config: &ServerConfig) -> anyhow::Result<Option<Certificate>> {
+    if !config.listeners.iter().any(|endpoint| matches!(endpoint.address, Address::Tls { .. })) {
+        return Ok(None);
+    }
+    let data = data_folder(config)?;
+    if config.tls.is_none() {
+        prepare_folder(&data)?;
+    }
+    Ok(Some(Certificate::prepare(config.tls.as_ref(), &data, &config.listeners)?))
+}
+
+/// What SIGHUP is for.
+fn reload(certificate: Option<&Certificate>) {
+    match certificate {
+        Some(certificate) => certificate.reload(),
+        None => tracing::info!("SIGHUP: there is no certificate to reload"),
+    }
 }
 
 /// SIGINT and SIGTERM.
