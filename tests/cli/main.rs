@@ -10,6 +10,7 @@ mod config;
 mod connecting;
 mod keys;
 mod log;
+mod man;
 mod stopping;
 mod systemd;
 mod trust;

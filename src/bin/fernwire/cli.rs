@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::Resettable;
+use clap::builder::{PossibleValuesParser, Resettable};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use fernwire::certs::host_name::HostName;
@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Id(IdArgs),
     /// Write completions for a shell to stdout.
     Completions(CompletionsArgs),
+    /// Write a manual page to stdout, or all of them into a folder.
+    Man(ManArgs),
 }
 
 #[derive(Args)]
@@ -184,6 +186,22 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
+#[derive(Args)]
+#[command(after_help = "\
+To read a page at once, and to have all of them where man(1) finds them:
+  fernwire man serve | man -l -
+  fernwire man --out /usr/local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// The command whose page it is; without one, the page of fernwire itself.
+    pub(crate) command: Option<String>,
+    /// The folder to write every page into; made if needed.
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON object that names what was written.
+    #[arg(long, requires = "out")]
+    pub(crate) json: bool,
+}
+
 fn parse_tick(text: &str) -> Result<Duration, String> {
     parse_time(text, &TICK).ok_or_else(|| format!("a tick is a duration from {TICK}, such as 1s or 250ms"))
 }
@@ -191,12 +209,20 @@ fn parse_tick(text: &str) -> Result<Duration, String> {
 /// The command line's grammar. A variable that is set to nothing counts as not set.
 pub(crate) fn command() -> clap::Command {
     let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    Cli::command().mut_subcommands(|command| {
+    grammar().mut_subcommands(|command| {
         command.mut_args(|arg| match arg.get_env() {
             Some(name) if is_empty(name) => arg.env(Resettable::Reset),
             _ => arg,
         })
     })
+}
+
+/// The same, whatever the environment is.
+pub(crate) fn grammar() -> clap::Command {
+    let cli = Cli::command();
+    let commands: Vec<_> = cli.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let one_of_them = PossibleValuesParser::new(commands);
+    cli.mut_subcommand("man", |man| man.mut_arg("command", |arg| arg.value_parser(one_of_them)))
 }
 
 #[cfg(test)]
@@ -205,6 +231,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        grammar().debug_assert();
     }
 }

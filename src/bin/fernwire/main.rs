@@ -13,6 +13,7 @@ mod connect;
 mod id;
 mod keygen;
 mod logging;
+mod man;
 mod output;
 mod query;
 mod serve;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Certs(args) => certs::run(&args),
         Command::Id(args) => id::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     result.unwrap_or_else(|error| {
         if output::is_closed_pipe(&error) {
