@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::{Context, Io, stopped};
 use crate::channel::error::ChannelError;
+use crate::channel::record::MAX_CLOSE_TEXT;
 use crate::channel::{self, Channel, Close, CloseReason, Receiver, Sender};
 use crate::model::Visible;
 use crate::protocol::codec::{DecodeError, Decoded, decode_client, encode};
@@ -272,6 +273,7 @@ impl Session {
     }
 
     async fn fail(&self, id: u64, code: ErrorCode, message: String) {
+        let message = cut(message, MAX_ERROR_TEXT);
         debug!(id, ?code, reason = %Visible(&message), "request refused");
         self.outbox.put(encode(&failed(id, RequestError { code, message }))).await;
     }
@@ -326,10 +328,16 @@ async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox:
 
 /// What the client is told. The text may quote the client, and its message must fit the channel however much that is.
 fn failed(id: u64, mut error: RequestError) -> ServerMessage {
-    error.message.truncate(error.message.floor_char_boundary(MAX_ERROR_TEXT));
+    error.message = cut(error.message, MAX_ERROR_TEXT);
     ServerMessage::Error { id, error }
 }
 
+/// What the client is told, and no more of it than that: the text may quote the client, and goes into the log.
 fn goodbye(reason: CloseReason, text: &str) -> Close {
-    Close { reason, text: text.to_owned() }
+    Close { reason, text: cut(text.to_owned(), MAX_CLOSE_TEXT) }
+}
+
+fn cut(mut text: String, length: usize) -> String {
+    text.truncate(text.floor_char_boundary(length));
+    text
 }

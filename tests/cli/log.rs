@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use fernwire::channel::handshake::Offer;
-use fernwire::channel::{self, Settings};
+use fernwire::channel::{self, CloseReason, Settings};
 use serde_json::{Value, json};
 
 use crate::program::{RunningServer, Sandbox};
@@ -97,15 +97,43 @@ fn hostile_text_is_inert_in_both_forms() {
     }
 }
 
+#[test]
+fn no_peer_decides_how_long_a_line_is() {
+    for form in ["text", "json"] {
+        let server = Sandbox::new().serve(&["--log-format", form, "--log-level", "debug"]);
+        // Both are quoted when they are refused: the key ends the session, the service fails the request.
+        let key = "\u{7f}".repeat(8_000);
+        exchange(&server, format!("\0{{\"{key}\":1,\"{key}\":2}}").as_bytes());
+        exchange(&server, &question(1, &key));
+        let log = server.stop();
+        let line = |words| log.lines().find(|line| line.contains(words)).unwrap().len();
+        let lengths = [line("the key "), line("request refused")];
+        assert!(lengths.iter().all(|length| (1000..MAX_LINE).contains(length)), "{form}: {lengths:?}");
+    }
+}
+
+/// The longest line that a peer can cause: 1 KiB of its text, where each byte may take eight to be shown, and the rest.
+const MAX_LINE: usize = 9 * 1024;
+
 /// Asks for a service of this name, which the server quotes in its log.
 fn ask_for_service(server: &RunningServer, text: &str) {
+    exchange(server, &question(1, text));
+}
+
+fn question(id: u64, service: &str) -> Vec<u8> {
+    format!("\0{}", json!({ "type": "request", "id": id, "service": service, "body": {} })).into_bytes()
+}
+
+/// Sends one message in a session of its own, and waits for what the server says to it: a message, or goodbye.
+fn exchange(server: &RunningServer, message: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
         let offer = Offer::new("x25519".parse().unwrap(), None).unwrap();
         let mut channel = channel::connect(stream, offer, Settings::default()).await.unwrap().trust();
-        let request = json!({ "type": "request", "id": 1, "service": text, "body": {} });
-        channel.send(format!("\0{request}").as_bytes()).await.unwrap();
-        assert!(channel.recv().await.unwrap().is_some());
+        channel.send(message).await.unwrap();
+        channel.recv().await.unwrap();
+        // Without it, the log says that the connection was cut off, and nothing of the exchange.
+        channel.close(CloseReason::Done, "").await.unwrap();
     });
 }
