@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{Instrument, Span, field, info, info_span, warn};
+use tracing::{Instrument, Span, error_span, field, info, warn};
 
 use crate::channel::handshake::Policy;
 use crate::channel::{self, Channel, CloseReason, Settings};
@@ -106,7 +106,8 @@ async fn accept_loop(
             Ok(incoming) => {
                 pause = MIN_ACCEPT_PAUSE;
                 let (mode, key) = (field::Empty, field::Empty);
-                let span = info_span!("session", peer = %incoming.peer, at = %listener.local(), mode, key);
+                // A span is left out where its level is; whoever reads nothing but errors still wants to know whose.
+                let span = error_span!("session", peer = %incoming.peer, at = %listener.local(), mode, key);
                 connections.spawn(connection(context.clone(), incoming, stopping.clone()).instrument(span));
             }
             Err(error) => {

@@ -44,6 +44,29 @@ fn a_flood_is_counted_and_hides_nothing_else() {
 }
 
 #[test]
+fn what_was_only_counted_is_told_at_every_level_that_writes_the_event() {
+    let server = Sandbox::new().serve(&["--log-level", "warn"]);
+    (0..50).for_each(|_| send(&server, HTTP));
+    let log = server.stop();
+    let summary = log.lines().find(|line| line.contains("and more like it")).unwrap();
+    let counted: usize = summary.rsplit_once("count=").unwrap().1.trim().parse().unwrap();
+    let written = log.lines().filter(|line| line.contains("WARN") && line.contains(HTTP_COMPLAINT)).count();
+    assert_eq!(written + counted, 50, "{log}");
+}
+
+#[test]
+fn an_event_without_a_reason_is_told_without_one() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&["--log-format", "json"]);
+    (0..25).for_each(|_| exchange(&server, &question(1, "query")));
+    let log = server.stop();
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let written = events.iter().filter(|event| event["fields"]["message"] == "session begins").count();
+    let summary = events.iter().find(|event| event["fields"]["event"] == "session begins").unwrap();
+    assert_eq!((&summary["fields"]["count"], &summary["fields"]["reason"]), (&json!(25 - written), &Value::Null));
+}
+
+#[test]
 fn who_looks_for_something_sees_all_of_it() {
     let server = Sandbox::new().serve(&["--log-level", "debug"]);
     for _ in 0..50 {
@@ -61,6 +84,9 @@ fn the_level_decides_what_is_written() {
         send(&server, HTTP);
         let log = server.stop();
         let count = |words| log.matches(words).count();
+        // Whoever is complained of is named, whatever else is left out.
+        let complaint = log.lines().find(|line| line.contains(HTTP_COMPLAINT)).unwrap_or("peer=127.0.0.1:");
+        assert!(complaint.contains("peer=127.0.0.1:"), "{level}: {complaint}");
         assert_eq!((count("session begins"), count(HTTP_COMPLAINT)), (begins, fails), "{level}: {log}");
     }
 }

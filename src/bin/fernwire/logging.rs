@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fernwire::config::log::{LogFormat, LogLevel};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Metadata, Subscriber, info};
+use tracing::{Event, Level, Metadata, Subscriber, event};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -24,6 +24,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 
 /// The target of what tells how many events were only counted; it is never counted itself.
 const SUMMARY: &str = "fernwire::log";
+/// Its level.
+const SUMMARY_LEVEL: Level = Level::INFO;
 
 /// The running log.
 pub(crate) struct Log(Arc<Mutex<Throttle>>);
@@ -38,6 +40,8 @@ pub(crate) fn start(level: LogLevel, format: LogFormat) -> anyhow::Result<Log> {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let ours = Targets::new().with_target("fernwire", filter).with_default(filter.min(LevelFilter::WARN));
+    // What was only counted would have been written.
+    let ours = ours.with_target(SUMMARY, SUMMARY_LEVEL);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let throttle = Arc::new(Mutex::new(Throttle::default()));
     let counted = (level <= LogLevel::Info).then(|| Counted(throttle.clone()));
@@ -56,7 +60,7 @@ fn wants_colour() -> bool {
 impl Log {
     /// Tells at the end of every window what was only counted in it. Never completes.
     pub(crate) async fn tell_what_was_counted(&self) {
-        let mut windows = interval(WINDOW);
+        let mut windows = interval_at(Instant::now() + WINDOW, WINDOW);
         windows.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             windows.tick().await;
@@ -69,8 +73,8 @@ impl Log {
         // The lock is not held while something is logged, which takes it.
         let counted = lock(&self.0).end_window();
         for (kind, count) in counted {
-            let reason = kind.reason.unwrap_or("several".into());
-            info!(target: SUMMARY, event = kind.event, reason, count, "and more like it, which were only counted");
+            let Kind { event, reason } = kind;
+            event!(target: SUMMARY, SUMMARY_LEVEL, event, reason, count, "and more like it, which were only counted");
         }
     }
 }
