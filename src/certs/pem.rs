@@ -140,6 +140,11 @@ impl PemPair {
         PemError::Damaged { path: self.certificate_path.clone(), reason }
     }
 
+    /// What to say of a key that a TLS library cannot use.
+    pub fn unusable_key(&self) -> PemError {
+        PemError::Damaged { path: self.key_path.clone(), reason: "it is no RSA, ECDSA or Ed25519 key".into() }
+    }
+
     /// Whether this raw public key is the certificate's.
     pub(super) fn check_key(&self, public_key: &[u8], certificate: &CertificateDer<'_>) -> Result<(), PemError> {
         let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| self.unusable(error.to_string()))?;

@@ -190,8 +190,10 @@ impl ServerCertificate {
 }
 
 fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, PemError> {
-    let pair = PemPair::load(certificate, key)?;
-    CertifiedKey::from_der(pair.chain()?, pair.private_key()?, &provider()).map_err(|error| match error {
+    let (pair, provider) = (PemPair::load(certificate, key)?, provider());
+    // By itself first, so that whichever file cannot be used is the one that is named.
+    provider.key_provider.load_private_key(pair.private_key()?).map_err(|_| pair.unusable_key())?;
+    CertifiedKey::from_der(pair.chain()?, pair.private_key()?, &provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => pair.mismatch(),
         error => pair.unusable(error.to_string()),
     })
