@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::{AlertDescription, Error};
+use rustls::{AlertDescription, CertificateError, Error};
 
 use super::verify::Refused;
 
@@ -12,6 +12,9 @@ pub enum TlsError {
     /// Its certificate proves nothing.
     #[error("{0}")]
     Certificate(Refused),
+    /// It shows a certificate that is another's.
+    #[error("it does not hold the key of the certificate that it shows; somebody may be posing as the server")]
+    NotItsKey,
     /// No certificate could have this name.
     #[error("`{0}` is not a name that a certificate can have")]
     NoName(String),
@@ -24,6 +27,9 @@ pub enum TlsError {
     /// It speaks nothing new enough.
     #[error("it speaks nothing newer than TLS 1.2, and TLS 1.3 is wanted; upgrade that side")]
     TooOld,
+    /// It speaks TLS, and inside of it something else.
+    #[error("what answers there speaks TLS for another service, and not Fernwire; check the port")]
+    OtherService,
     /// It refused, and said so.
     #[error("the server says (unverified): {0:?}")]
     Alert(AlertDescription),
@@ -41,6 +47,11 @@ impl TlsError {
         match rustls_error(&error) {
             Some(Error::InvalidMessage(_) | Error::InappropriateMessage { .. }) => Self::NotTls,
             Some(Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::ProtocolVersion)) => Self::TooOld,
+            // Whether the certificate itself is any good has been decided before its key is used.
+            Some(Error::InvalidCertificate(CertificateError::BadSignature)) => Self::NotItsKey,
+            Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol) | Error::NoApplicationProtocol) => {
+                Self::OtherService
+            }
             Some(Error::AlertReceived(alert)) => Self::Alert(*alert),
             Some(other) => Self::Other(other.clone()),
             None => match error.kind() {
