@@ -14,6 +14,7 @@ use fernwire::channel::{Channel, Keepalive, RekeyAfter, Settings};
 use fernwire::client::{CallError, Client, ConnectError, Options, Replies};
 use fernwire::config::{Kex, Limits};
 use fernwire::keys::{IdentityKey, SecretKey};
+use fernwire::model::PublicIdentity;
 use fernwire::protocol::QueryReply;
 use fernwire::server::Server;
 use fernwire::service::Services;
@@ -49,10 +50,19 @@ pub(crate) fn ca_file() -> std::path::PathBuf {
 
 /// A certificate of the tests' authority for these names, in files of this folder.
 pub(crate) fn certificate_for(names: &[&str], folder: &Path) -> ServerCertificate {
+    issue(names, folder);
+    load(folder)
+}
+
+/// Writes a new certificate and key for these names into this folder.
+pub(crate) fn issue(names: &[&str], folder: &Path) {
     let names: Vec<_> = names.iter().map(|name| name.parse().unwrap()).collect();
-    let (certificate, key) = (folder.join("server.pem"), folder.join("server-key.pem"));
-    AUTHORITY.0.issue(&names).unwrap().save(&certificate, &key).unwrap();
-    ServerCertificate::load(&certificate, &key).unwrap()
+    AUTHORITY.0.issue(&names).unwrap().save(&folder.join("server.pem"), &folder.join("server-key.pem")).unwrap();
+}
+
+/// What this folder has to show.
+pub(crate) fn load(folder: &Path) -> ServerCertificate {
+    ServerCertificate::load(&folder.join("server.pem"), &folder.join("server-key.pem")).unwrap()
 }
 
 /// Listens as a server of the tests does.
@@ -93,6 +103,14 @@ impl Bed {
         Self::on(listener, folder, mode, limits, settings)
     }
 
+    /// A server on TLS that shows this certificate.
+    pub(crate) async fn showing(certificate: &ServerCertificate, mode: KeyMode, limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = ListenOptions { certificate: Some(certificate.clone()) };
+        let listener = transport::listen(&fresh_endpoint("tls", &folder), &options).await.unwrap();
+        Self::on(listener, folder, mode, limits, Settings::default())
+    }
+
     /// A server whose listener is wrapped in another.
     pub(crate) async fn behind(mode: KeyMode, wrap: impl FnOnce(Box<dyn Listener>) -> Box<dyn Listener>) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -122,6 +140,16 @@ impl Bed {
             dial: dial_options(),
             ..Options::default()
         }
+    }
+
+    /// The server's identity, whether its mode shows it or not.
+    pub(crate) fn identity(&self) -> PublicIdentity {
+        self.identity.public()
+    }
+
+    /// The server's secret key, whether its mode needs it or not.
+    pub(crate) fn secret_key(&self) -> SecretKey {
+        self.secret_key.clone()
     }
 
     /// The server's address with its identity, in the modes that have one.
