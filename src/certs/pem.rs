@@ -15,6 +15,9 @@ use crate::keys::files::{read_private_key, replace_private, replace_public};
 /// No file of certificates is longer than this many bytes.
 const MAX_CERTIFICATE_FILE: u64 = 1 << 20;
 
+/// What stands in a locked key of OpenSSL's older form (RFC 1421), which is between the markers of an open one.
+const LOCKED: &str = "Proc-Type: 4,ENCRYPTED";
+
 /// Why a certificate or its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PemError {
@@ -123,7 +126,7 @@ impl PemPair {
     /// The private key.
     pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, PemError> {
         PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(|error| match error {
-            rustls_pki_types::pem::Error::NoItemsFound => {
+            error if self.key.contains(LOCKED) || matches!(error, rustls_pki_types::pem::Error::NoItemsFound) => {
                 PemError::NoKey { path: self.key_path.clone(), found: kind_of(&self.key) }
             }
             error => PemError::Damaged { path: self.key_path.clone(), reason: reason(&error) },
@@ -187,7 +190,7 @@ fn read_certificates(path: &Path) -> Result<String, PemError> {
 fn kind_of(text: &str) -> &'static str {
     if text.trim().is_empty() {
         "nothing"
-    } else if text.contains("ENCRYPTED PRIVATE KEY-----") {
+    } else if text.contains("ENCRYPTED PRIVATE KEY-----") || text.contains(LOCKED) {
         "a private key that is locked with a password (unlock it with `openssl pkey -in OLD -out NEW`)"
     } else if text.contains("PRIVATE KEY-----") {
         "a private key"
