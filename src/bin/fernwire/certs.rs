@@ -45,7 +45,11 @@ fn choose_names(args: &CertsArgs, files: &Files) -> anyhow::Result<Vec<HostName>
         return Ok(names);
     }
     if files.server.cert.exists() {
-        let certificates = load_certificates(&files.server.cert)?;
+        let certificates = match load_certificates(&files.server.cert) {
+            // It is about to be replaced, whatever it is.
+            Err(_) if args.force => Vec::new(),
+            loaded => loaded?,
+        };
         let names = certificates.first().and_then(Summary::of).map(|summary| summary.names).unwrap_or_default();
         let names: Vec<HostName> = names.iter().filter_map(|name| name.parse().ok()).collect();
         if !names.is_empty() {
@@ -176,18 +180,18 @@ fn tls(host: String) -> Endpoint {
     Address::Tls { host, port: DEFAULT_PORT }.into()
 }
 
-/// Loopback if only this machine is meant, else every address.
+/// Loopback if only this machine is meant, else every address; always one that the client's line reaches.
 fn listen_host(names: &[HostName]) -> String {
-    let has_v6 = |names: &[HostName]| names.iter().any(|name| matches!(name, HostName::Ip(IpAddr::V6(_))));
-    let only_v6 = names.iter().all(|name| matches!(name, HostName::Ip(IpAddr::V6(_))));
-    let far: Vec<_> = names.iter().filter(|name| !name.is_loopback()).cloned().collect();
-    let host = match (far.is_empty(), only_v6) {
-        (true, true) => "::1",
-        (true, false) => "127.0.0.1",
-        (false, _) if has_v6(&far) => "::",
-        (false, _) => "0.0.0.0",
-    };
-    host.to_owned()
+    let client: Option<HostName> = client_host(names).parse().ok();
+    if names.iter().all(HostName::is_loopback) {
+        return match client {
+            Some(HostName::Ip(address)) => address.to_string(),
+            _ => "127.0.0.1".to_owned(),
+        };
+    }
+    let mut needed = names.iter().filter(|name| !name.is_loopback() || Some(*name) == client.as_ref());
+    let any_v6 = needed.any(|name| matches!(name, HostName::Ip(IpAddr::V6(_))));
+    if any_v6 { "::" } else { "0.0.0.0" }.to_owned()
 }
 
 /// The first name; a wildcard stands for any label.
