@@ -64,10 +64,11 @@ impl Keys {
         if endpoint.identity.is_none() {
             flags.extend(["--kex".to_owned(), self.policy.modes().to_string()]);
             // Without an identity in it, the address says nothing about who is there.
-            if matches!(endpoint.address, Address::Tls { .. })
-                && let Some(file) = certificate.and_then(Certificate::authority_file)
-            {
-                flags.extend(["--ca".to_owned(), file.display().to_string()]);
+            if let (Address::Tls { host, .. }, Some(certificate)) = (&mut endpoint.address, certificate) {
+                *host = certificate.name_for(host);
+                if let Some(file) = certificate.authority_file() {
+                    flags.extend(["--ca".to_owned(), file.display().to_string()]);
+                }
             }
         }
         Ok(connect_line(&endpoint, &flags))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use fernwire::certs;
 use fernwire::certs::host_name::HostName;
-use fernwire::certs::pem::{PemPair, load_certificates};
+use fernwire::certs::pem::load_certificates;
 use fernwire::certs::summary::{self, Summary};
 use fernwire::config::{self, TlsFiles};
 use fernwire::transport::endpoint::Endpoint;
@@ -64,10 +64,7 @@ impl Certificate {
     /// Loads the files anew; what cannot be used changes nothing.
     pub(crate) fn reload(&self) {
         let renewed = self.own.as_ref().map_or(Ok(false), OwnPair::renew_if_due);
-        if let Err(error) = renewed {
-            warn!(reason = %error, "our own certificate is due and was not renewed");
-        }
-        match self.loaded.reload() {
+        match renewed.and_then(|_| Ok(self.loaded.reload()?)) {
             Ok(()) => {
                 info!(certificate = self.describe(), "certificate reloaded; new connections get it");
                 self.warn_if_due();
@@ -103,6 +100,14 @@ impl Certificate {
         format!("{}{kind}{}", self.loaded.path().display(), if self.made { ", made just now" } else { "" })
     }
 
+    /// The name under which clients that verify the certificate can reach this host: its own if the certificate is for it.
+    pub(crate) fn name_for(&self, host: &str) -> String {
+        let names = self.loaded.summary().map(|summary| summary.names).unwrap_or_default();
+        let is_for_host = names.iter().any(|name| name == host);
+        let other = names.into_iter().find(|name| !is_for_host && !name.starts_with('*'));
+        other.unwrap_or_else(|| host.to_owned())
+    }
+
     /// A file that a client can name with --ca, if there is one here: a self-signed certificate vouches for itself, and
     /// beside one of ours lies its authority's.
     pub(crate) fn authority_file(&self) -> Option<PathBuf> {
@@ -133,12 +138,11 @@ impl OwnPair {
         if !self.files.cert.exists() && !self.files.key.exists() {
             return Ok(State::Missing);
         }
-        let pair = PemPair::load(&self.files.cert, &self.files.key);
-        let certificate = pair.and_then(|pair| pair.certificate()).map_err(|error| {
+        let loaded = ServerCertificate::load(&self.files.cert, &self.files.key).map_err(|error| {
             let folder = self.files.cert.parent().unwrap_or(&self.files.cert).display();
             anyhow!("{error}; remove tls-cert.pem and tls-key.pem from {folder} to have them made anew")
         })?;
-        let is_good = Summary::of(&certificate).is_some_and(|summary| {
+        let is_good = loaded.summary().is_some_and(|summary| {
             !summary.is_due() && self.names.iter().all(|name| summary.names.contains(&name.to_string()))
         });
         Ok(if is_good { State::Good } else { State::Due })
