@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the Python environment that the tests compare us with: target/python, with one pinned package.
+# Makes what the tests compare us with: a Python environment, target/python, with one pinned package; and openssl.
 set -euo pipefail
 
 cryptography=cryptography==50.0.2
@@ -7,17 +7,29 @@ cryptography=cryptography==50.0.2
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=target/python/bin/python3
 
+# Where there is apt-get, what is missing is installed; elsewhere the step that needs it says so.
+install() {
+    if command -v apt-get >/dev/null; then
+        as_root=()
+        if [ "$(id -u)" -ne 0 ]; then
+            as_root=(sudo)
+        fi
+        "${as_root[@]}" apt-get install --yes "$@"
+    fi
+}
+
+if ! command -v openssl >/dev/null; then
+    install openssl
+    openssl version
+fi
+
 if "$python" -c 'import cryptography' 2>/dev/null; then
     exit 0
 fi
 
 # Debian ships Python without what a virtual environment needs.
-if ! python3 -c 'import ensurepip, venv' 2>/dev/null && command -v apt-get >/dev/null; then
-    as_root=()
-    if [ "$(id -u)" -ne 0 ]; then
-        as_root=(sudo)
-    fi
-    "${as_root[@]}" apt-get install --yes python3-venv
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    install python3-venv
 fi
 
 mkdir -p target
