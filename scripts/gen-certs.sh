@@ -24,4 +24,5 @@ for name in "$@"; do
         arguments+=("--host=$name")
     fi
 done
-exec cargo run --quiet --release --locked -- "${arguments[@]}"
+# A release build, as for the server itself; FERNWIRE_PROFILE=dev takes less time where that is built already.
+exec cargo run --quiet --profile "${FERNWIRE_PROFILE:-release}" --locked -- "${arguments[@]}"

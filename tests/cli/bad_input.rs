@@ -188,7 +188,7 @@ fn noise_on_our_port_is_one_warning() {
 }
 
 /// Sends bytes and the end of them, and waits for the server to hang up.
-fn send(server: &RunningServer, bytes: &[u8]) {
+pub(crate) fn send(server: &RunningServer, bytes: &[u8]) {
     let mut stream = TcpStream::connect(server.address()).unwrap();
     // A server that has seen enough may hang up before it has read all of it.
     let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(std::net::Shutdown::Write));

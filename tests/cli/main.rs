@@ -6,11 +6,15 @@
 mod program;
 
 mod bad_input;
+mod certs;
 mod config;
 mod connecting;
 mod keys;
 mod log;
 mod man;
+mod reload;
+mod scripts;
 mod stopping;
 mod systemd;
+mod tls;
 mod trust;

@@ -193,7 +193,7 @@ pub fn secrets_below(folder: &Path) -> Vec<String> {
         let path = entry.path();
         if path.is_dir() {
             secrets.extend(secrets_below(&path));
-        } else if path.extension().is_some_and(|extension| extension == "key") {
+        } else if is_secret(&path) {
             let text = fs::read_to_string(&path).unwrap();
             let words =
                 text.split_whitespace().filter(|word| word.len() >= SHORTEST_SECRET && !word.starts_with("fwk1_"));
@@ -201,6 +201,12 @@ pub fn secrets_below(folder: &Path) -> Vec<String> {
         }
     }
     secrets
+}
+
+/// `secret.key` and its like, and private keys in PEM, of which each line is a secret.
+fn is_secret(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_string_lossy();
+    name.ends_with(".key") || name.ends_with("-key.pem")
 }
 
 /// What a program prints, collected as it comes.
@@ -242,6 +248,12 @@ impl Output {
         let found = self.wait_until(|printed| printed.text.contains(text) || printed.ended);
         assert!(found.contains(text), "`{text}` was not printed, but {found:?}");
         found
+    }
+
+    /// Waits until this text has been printed so many times.
+    pub fn wait_until_count(&self, text: &str, count: usize) {
+        let found = self.wait_until(|printed| printed.text.matches(text).count() >= count || printed.ended);
+        assert!(found.matches(text).count() >= count, "`{text}` was not printed {count} times, but {found:?}");
     }
 
     /// Waits for the end of it.
@@ -336,7 +348,7 @@ impl RunningServer {
 
     /// `host:port` of its first listener.
     pub fn address(&self) -> &str {
-        self.url().strip_prefix("tcp://").unwrap()
+        self.url().split_once("://").unwrap().1
     }
 
     pub fn identity(&self) -> &str {

@@ -1,0 +1,252 @@
+//! Sessions over TLS: a server's own certificate, one from files, what proves it to clients, and each mistake on the way.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::program::{RunningServer, Sandbox};
+
+const TLS: &str = "tls://127.0.0.1:0";
+/// The pair that a server makes for itself.
+const OWN: [&str; 2] = ["data/fernwire/tls-cert.pem", "data/fernwire/tls-key.pem"];
+
+/// Somebody who has run `fernwire certs` for these names.
+fn with_certs(names: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let mut args = vec!["certs"];
+    args.extend(names.iter().flat_map(|name| ["--host", name]));
+    assert_eq!(sandbox.run(&args).code, Some(0));
+    sandbox
+}
+
+/// A server on TLS with the certificate that `fernwire certs` has made here.
+fn serve_certs(sandbox: &Sandbox, args: &[&str]) -> RunningServer {
+    let named = ["--tls-cert", "certs/server.pem", "--tls-key", "certs/server-key.pem"];
+    sandbox.serve_at(TLS, &[&named, args].concat())
+}
+
+fn mode(sandbox: &Sandbox, name: &str) -> u32 {
+    fs::metadata(sandbox.path(name)).unwrap().permissions().mode() & 0o777
+}
+
+fn own_pair(sandbox: &Sandbox) -> [String; 2] {
+    OWN.map(|name| sandbox.read(name))
+}
+
+#[test]
+fn a_server_without_files_makes_a_pair_once_and_its_line_connects() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve_at(TLS, &[]);
+    assert!(server.banner().contains("tls-cert.pem, self-signed, made just now)\n"), "{}", server.banner());
+    assert_eq!(OWN.map(|name| mode(&sandbox, name)), [0o644, 0o600]);
+    Sandbox::new().paste(server.connect_lines()[0]).is_timestamps(2);
+    let made = own_pair(&sandbox);
+    server.stop();
+    let again = sandbox.serve_at(TLS, &[]);
+    assert!(again.banner().contains("tls-cert.pem, self-signed)\n"), "{}", again.banner());
+    assert_eq!(own_pair(&sandbox), made);
+    Sandbox::new().paste(again.connect_lines()[0]).is_timestamps(2);
+}
+
+#[test]
+fn a_servers_own_pair_is_made_again_when_it_is_due_or_lacks_a_name() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve_at(TLS, &[]);
+    let line = server.banner().lines().find_map(|line| line.strip_prefix("  certificate ")).unwrap();
+    let names = line.split_once(';').unwrap().0.to_owned();
+    server.stop();
+    for (days, names, is_good) in [("365", &*names, true), ("10", &names, false), ("365", "localhost", false)] {
+        self_signed(&sandbox, days, names);
+        let put = own_pair(&sandbox);
+        let server = sandbox.serve_at(TLS, &[]);
+        assert_eq!(own_pair(&sandbox) == put, is_good, "{days} days for {names}");
+        assert_eq!(server.banner().contains("made just now"), !is_good, "{}", server.banner());
+        assert_eq!(mode(&sandbox, OWN[1]), 0o600);
+        Sandbox::new().paste(server.connect_lines()[0]).is_timestamps(2);
+    }
+}
+
+/// Puts a certificate for these names in the place of the server's own.
+fn self_signed(sandbox: &Sandbox, days: &str, names: &str) {
+    let kind = |name: &str| if name.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+    let names: Vec<_> = names.split(", ").map(|name| format!("{}:{name}", kind(name))).collect();
+    let mut openssl = sandbox.command("openssl");
+    openssl.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=own".split(' '));
+    openssl.args(["-days", days, "-addext", &format!("subjectAltName={}", names.join(","))]);
+    let outcome = sandbox.start(openssl.args(["-out", OWN[0], "-keyout", OWN[1]])).wait();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+}
+
+#[test]
+fn a_broken_own_pair_is_left_alone_and_named_with_the_way_out() {
+    let sandbox = Sandbox::new();
+    sandbox.serve_at(TLS, &[]).stop();
+    let other = Sandbox::new();
+    other.serve_at(TLS, &[]).stop();
+    let good = own_pair(&sandbox);
+    let half = |text: &str| text[..text.len() / 2].to_owned();
+    let another = other.read(OWN[1]);
+    for (name, text, words) in [
+        (OWN[0], Some(String::new()), "tls-cert.pem holds nothing"),
+        (OWN[0], Some(half(&good[0])), "tls-cert.pem is damaged or only half written"),
+        (OWN[0], None, "cannot read "),
+        (OWN[1], Some(half(&good[1])), "tls-key.pem is damaged or only half written"),
+        (OWN[1], Some(another), "tls-key.pem does not belong to the certificate in "),
+        (OWN[1], None, "there is no key file "),
+    ] {
+        match text {
+            Some(text) => drop(sandbox.write(name, 0o600, &text)),
+            None => fs::remove_file(sandbox.path(name)).unwrap(),
+        }
+        let broken = own_pair(&sandbox);
+        let outcome = sandbox.run(&["serve", "--listen", TLS]);
+        outcome.fails(&[words, "remove tls-cert.pem and tls-key.pem from ", "to have them made anew"]);
+        assert_eq!(own_pair(&sandbox), broken);
+        for (name, text) in OWN.iter().zip(&good) {
+            sandbox.write(name, 0o600, text);
+        }
+    }
+    sandbox.serve_at(TLS, &[]).stop();
+}
+
+#[test]
+fn the_line_of_mode_psk_names_an_authority_and_connects() {
+    let own = Sandbox::new();
+    let named = with_certs(&["127.0.0.1"]);
+    // The address in the line is one that the certificate is for.
+    let by_name = with_certs(&["*.example.org", "localhost"]);
+    for (server, file, host) in [
+        (own.serve_at(TLS, &["--kex", "psk"]), own.arg(OWN[0]), "tls://127.0.0.1:"),
+        (serve_certs(&named, &["--kex", "psk"]), named.arg("certs/ca.pem"), "tls://127.0.0.1:"),
+        (serve_certs(&by_name, &["--kex", "psk"]), by_name.arg("certs/ca.pem"), "tls://localhost:"),
+    ] {
+        let line = server.connect_lines()[0];
+        assert!(line.contains(&format!("--ca {file} ")) && line.contains(host), "{line}");
+        Sandbox::new().paste(line).is_timestamps(2);
+        // Without the authority, holding the secret key is not enough.
+        Sandbox::new().paste(&line.replace(&format!("--ca {file} "), "")).fails(&["no TLS with tls://"]);
+    }
+}
+
+#[test]
+fn an_authority_is_named_by_flag_variable_or_system() {
+    let sandbox = with_certs(&["127.0.0.1"]);
+    let server = serve_certs(&sandbox, &[]);
+    let (url, ca) = (server.url(), sandbox.arg("certs/ca.pem"));
+    Sandbox::new().run(&["query", url, "--ca", &ca, "SetA-Two"]).is_timestamps(2);
+    for variable in ["FERNWIRE_CA", "SSL_CERT_FILE"] {
+        let client = Sandbox::new();
+        let mut query = client.fernwire(&["query", url, "SetA-Two"]);
+        client.start(query.env(variable, &ca)).wait().is_timestamps(2);
+        assert_eq!(client.known_hosts(), format!("{url} {} by-certificate\n", server.identity()));
+        // What is recorded does not replace the certificate.
+        let words = ["no TLS with tls://127.0.0.1:", "issued by `Fernwire CA ", "whom this system does not trust"];
+        client.run(&["query", url, "SetA-Two"]).fails(&words);
+        client.run(&["query", "--accept-new", url, "SetA-Two"]).fails(&words);
+    }
+    Sandbox::new().run(&["query", &server.pinned_url(), "SetA-Two"]).is_timestamps(2);
+}
+
+#[test]
+fn a_name_that_is_not_in_the_certificate_is_compared_with_those_that_are() {
+    let sandbox = with_certs(&["localhost", "example.org"]);
+    let server = serve_certs(&sandbox, &[]);
+    let ca = sandbox.arg("certs/ca.pem");
+    let outcome = Sandbox::new().run(&["query", server.url(), "--ca", &ca, "SetA-One"]);
+    outcome.fails(&["certificate is for localhost, example.org, and not for 127.0.0.1", "`fernwire certs --host 127"]);
+    let by_name = server.url().replace("127.0.0.1", "localhost");
+    Sandbox::new().run(&["query", &by_name, "--ca", &ca, "SetA-One"]).is_timestamps(1);
+    server.warned_once_and_serves_on(&["the client refused: BadCertificate"]);
+}
+
+#[test]
+fn each_side_says_when_only_the_other_speaks_tls() {
+    let server = Sandbox::new().serve_at(TLS, &[]);
+    let plain = server.pinned_url().replace("tls://", "tcp://");
+    let words = ["no session with tcp://127.0.0.1:", "what answers there speaks TLS; use tls:// in the address"];
+    Sandbox::new().run(&["query", &plain, "SetA-One"]).fails(&words);
+    server.warned_once_and_serves_on(&["handshake failed: ", "the client does not speak TLS"]);
+
+    for pinned in [true, false] {
+        let server = Sandbox::new().serve(&[]);
+        let url = if pinned { server.pinned_url() } else { server.url().to_owned() };
+        let words = ["no TLS with tls://127.0.0.1:", "check the port, and that the server listens on tls://"];
+        Sandbox::new().run(&["query", &url.replace("tcp://", "tls://"), "SetA-One"]).fails(&words);
+        server.warned_once_and_serves_on(&["handshake failed: the peer speaks TLS, not Fernwire"]);
+    }
+}
+
+#[test]
+fn noise_on_a_tls_port_is_one_warning() {
+    for noise in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x00\x04\x01\x00\xff\xff", &[0; 5000], b""] {
+        let server = Sandbox::new().serve_at(TLS, &[]);
+        crate::bad_input::send(&server, noise);
+        server.warned_once_and_serves_on(&["handshake failed: the transport failed: the client "]);
+    }
+}
+
+#[test]
+fn whatever_is_not_an_authoritys_certificate_is_called_by_its_name() {
+    let sandbox = with_certs(&["127.0.0.1"]);
+    sandbox.write("empty.pem", 0o600, "");
+    sandbox.write("junk.pem", 0o600, "swordfish\n");
+    sandbox.write("half.pem", 0o600, &sandbox.read("certs/ca.pem")[..300]);
+    for (file, words) in [
+        ("missing.pem", "cannot read missing.pem: "),
+        ("certs", "cannot read certs: it is not a regular file"),
+        ("certs/ca-key.pem", "certs/ca-key.pem holds a private key, and a certificate (PEM, "),
+        ("empty.pem", "empty.pem holds nothing, and a certificate (PEM, "),
+        ("junk.pem", "junk.pem holds no PEM, and a certificate (PEM, "),
+        ("half.pem", "half.pem is damaged or only half written: "),
+    ] {
+        sandbox.run(&["query", "--ca", file, "tls://127.0.0.1:1", "SetA-One"]).fails(&[words]);
+    }
+}
+
+#[test]
+fn each_mistake_with_the_servers_files_has_its_own_sentence() {
+    let sandbox = with_certs(&["127.0.0.1"]);
+    for (command, file) in [("pkcs8 -topk8", "locked-key.pem"), ("ec -aes128", "old-locked-key.pem")] {
+        let mut openssl = sandbox.command("openssl");
+        openssl.args(command.split(' ')).args(["-in", "certs/server-key.pem", "-passout", "pass:x", "-out", file]);
+        assert_eq!(sandbox.start(&mut openssl).wait().code, Some(0));
+        sandbox.write(file, 0o600, &sandbox.read(file));
+    }
+    sandbox.write("exposed-key.pem", 0o644, &sandbox.read("certs/server-key.pem"));
+    let (certificate, key) = ("certs/server.pem", "certs/server-key.pem");
+    for (named, words) in [
+        ([key, certificate], &["server-key.pem holds a private key, and a certificate "][..]),
+        ([certificate, "certs/ca-key.pem"], &["ca-key.pem does not belong to the certificate in certs/server.pem"]),
+        ([certificate, "exposed-key.pem"], &["exposed-key.pem can be read by other users (mode 0644)", "chmod 600 "]),
+        ([certificate, "locked-key.pem"], &["locked-key.pem holds a private key that is locked with a password"]),
+        ([certificate, "old-locked-key.pem"], &["old-locked-key.pem holds a private key that is locked with"]),
+        ([certificate, "missing.pem"], &["there is no key file missing.pem"]),
+        (["missing.pem", key], &["cannot read missing.pem: "]),
+    ] {
+        let [certificate, key] = named;
+        let flags = ["serve", "--listen", TLS, "--tls-cert", certificate, "--tls-key", key];
+        sandbox.run(&flags).fails(words);
+    }
+    assert!(!sandbox.path(OWN[0]).exists(), "no pair of our own stands in for files that were named");
+}
+
+#[test]
+fn a_certificate_and_its_key_are_named_together() {
+    let sandbox = with_certs(&["127.0.0.1"]);
+    for (flag, file, other) in
+        [("--tls-cert", "certs/server.pem", "tls-key"), ("--tls-key", "certs/server-key.pem", "tls-cert")]
+    {
+        let outcome = sandbox.run(&["serve", "--listen", TLS, flag, file]);
+        assert_eq!((outcome.code, &*outcome.stdout), (Some(2), ""), "{outcome:?}");
+        assert!(outcome.stderr.contains(other), "{outcome:?}");
+    }
+}
+
+#[test]
+fn mode_psk_and_a_pin_exclude_each_other_on_tls() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve_at(TLS, &["--kex", "x25519+psk,psk"]);
+    let outcome = sandbox.run(&["query", "--kex", "psk", &server.pinned_url(), "SetA-One"]);
+    outcome.fails(&["pins the server's identity", "psk proves no identity"]);
+    let log = server.stop();
+    assert!(!log.contains("session{"), "somebody was dialled: {log}");
+}
