@@ -164,14 +164,14 @@ fn each_side_says_when_only_the_other_speaks_tls() {
     let plain = server.pinned_url().replace("tls://", "tcp://");
     let words = ["no session with tcp://127.0.0.1:", "what answers there speaks TLS; use tls:// in the address"];
     Sandbox::new().run(&["query", &plain, "SetA-One"]).fails(&words);
-    server.warned_once_and_serves_on(&["handshake failed: ", "the client does not speak TLS"]);
+    server.warned_once_and_serves_on(&["handshake failed reason=", "the client does not speak TLS"]);
 
     for pinned in [true, false] {
         let server = Sandbox::new().serve(&[]);
         let url = if pinned { server.pinned_url() } else { server.url().to_owned() };
         let words = ["no TLS with tls://127.0.0.1:", "check the port, and that the server listens on tls://"];
         Sandbox::new().run(&["query", &url.replace("tcp://", "tls://"), "SetA-One"]).fails(&words);
-        server.warned_once_and_serves_on(&["handshake failed: the peer speaks TLS, not Fernwire"]);
+        server.warned_once_and_serves_on(&["handshake failed reason=the peer speaks TLS, not Fernwire"]);
     }
 }
 
@@ -180,7 +180,7 @@ fn noise_on_a_tls_port_is_one_warning() {
     for noise in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x00\x04\x01\x00\xff\xff", &[0; 5000], b""] {
         let server = Sandbox::new().serve_at(TLS, &[]);
         crate::bad_input::send(&server, noise);
-        server.warned_once_and_serves_on(&["handshake failed: the transport failed: the client "]);
+        server.warned_once_and_serves_on(&["handshake failed reason=the transport failed: the client "]);
     }
 }
 
