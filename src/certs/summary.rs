@@ -9,6 +9,11 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 use super::RENEWAL_TIME;
 use crate::model::Visible;
 
+/// The longest name in characters that is shown of a certificate; whoever shows one chooses it.
+const MAX_SHOWN: usize = 80;
+/// How many names are shown of one.
+const MAX_NAMES: usize = 20;
+
 /// A certificate's contents. Nothing of it is verified here; the text is inert on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
@@ -18,6 +23,8 @@ pub struct Summary {
     pub issuer: String,
     /// The names and addresses that it is for.
     pub names: Vec<String>,
+    /// Its public key (SubjectPublicKeyInfo, DER).
+    pub public_key: Vec<u8>,
     /// Its first moment.
     pub not_before: OffsetDateTime,
     /// Its last moment.
@@ -38,6 +45,7 @@ impl Summary {
             subject: name(parsed.subject()),
             issuer: name(parsed.issuer()),
             names: names.iter().filter_map(alternative_name).collect(),
+            public_key: parsed.public_key().raw.to_vec(),
             not_before: parsed.validity().not_before.to_datetime(),
             not_after: parsed.validity().not_after.to_datetime(),
             is_authority: parsed.is_ca(),
@@ -59,6 +67,9 @@ impl Summary {
     pub fn names(&self) -> String {
         match &self.names[..] {
             [] => "no name at all".to_owned(),
+            [shown @ .., _] if shown.len() >= MAX_NAMES => {
+                format!("{} and {} more", shown[..MAX_NAMES].join(", "), self.names.len() - MAX_NAMES)
+            }
             names => names.join(", "),
         }
     }
@@ -67,12 +78,19 @@ impl Summary {
 /// The common name if there is one, else all of it.
 fn name(name: &X509Name<'_>) -> String {
     let common = name.iter_common_name().next().and_then(|attribute| attribute.as_str().ok());
-    Visible(common.unwrap_or(&name.to_string())).to_string()
+    shown(common.unwrap_or(&name.to_string()))
+}
+
+/// Short, inert on a terminal, and without the marks that our sentences put around it.
+fn shown(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_SHOWN).map_or(text.len(), |(end, _)| end);
+    let cut = if end < text.len() { "…" } else { "" };
+    format!("{}{cut}", Visible(&text[..end])).replace('`', "'")
 }
 
 fn alternative_name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some(Visible(name).to_string()),
+        GeneralName::DNSName(name) => Some(shown(name)),
         GeneralName::IPAddress(bytes) => {
             let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
             let address = v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
@@ -90,4 +108,17 @@ pub fn day(moment: OffsetDateTime) -> String {
 /// A moment for people: to the minute, in UTC.
 pub fn minute(moment: OffsetDateTime) -> String {
     format!("{} {:02}:{:02} UTC", day(moment), moment.hour(), moment.minute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_calls_himself_is_short_and_stays_in_its_quotes() {
+        let name = shown("good`; now run this: \u{1b}[2J`");
+        assert_eq!(name, "good'; now run this: \\u{1b}[2J'");
+        let long = shown(&"é".repeat(1000));
+        assert_eq!(long.chars().count(), MAX_SHOWN + 1);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! X25519MLKEM768 is offered first, so that a recording cannot be opened by a quantum computer later. A server's
 //! certificate is verified for the host's name, or, where the endpoint carries the server's identity, not at all: then
-//! that identity, which the Fernwire handshake proves, stands in its place.
+//! that identity, which the Fernwire handshake proves, stands in its place. Who names authorities besides wants both.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,14 +61,14 @@ impl Transport for Tls {
         Box::pin(async move {
             let stream = tcp::dial(endpoint).await?;
             let peer = stream.peer_addr().map_err(|source| DialError::from_io(endpoint, source))?;
-            let pinned = endpoint.identity.is_some();
-            let connected = if pinned {
-                connect_pinned(endpoint, stream).await
-            } else {
+            let verifies = endpoint.identity.is_none() || options.roots.are_named();
+            let connected = if verifies {
                 connect(endpoint, stream, &options.roots).await
+            } else {
+                connect_pinned(endpoint, stream).await
             };
             let io = connected.map_err(|source| DialError::Tls { endpoint: endpoint.without_identity(), source })?;
-            let proven_by = (!pinned).then_some(ProvenBy::Certificate);
+            let proven_by = verifies.then_some(ProvenBy::Certificate);
             Ok(Conn { io: Box::new(io), info: ConnInfo { peer: PeerAddr::Ip(peer), scheme: "tls", proven_by } })
         })
     }

@@ -162,7 +162,12 @@ impl Bed {
     }
 
     pub(crate) async fn client_at(&self, endpoint: &Endpoint) -> Result<Client, ConnectError> {
-        Client::connect(&self.pinned(endpoint), &self.options()).await
+        let mut options = self.options();
+        if self.mode.needs_share() {
+            // An identity in the address is enough; whoever names an authority besides wants its word as well.
+            options.dial = DialOptions::default();
+        }
+        Client::connect(&self.pinned(endpoint), &options).await
     }
 
     /// What a client offers this server.

@@ -10,7 +10,7 @@ use fernwire::keys::IdentityKey;
 use fernwire::model::PublicIdentity;
 use fernwire::transport::endpoint::Endpoint;
 use fernwire::transport::tls::{Refused, Roots, TlsError};
-use fernwire::transport::{DialError, ProvenBy};
+use fernwire::transport::{DialError, DialOptions, ProvenBy};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -51,7 +51,8 @@ async fn another_identity_than_the_pinned_one_is_refused_whatever_the_certificat
         for verifiable in [true, false] {
             let bed = bed(verifiable, mode).await;
             let pinned = stranger();
-            let error = refusal(&bed.endpoint.with_identity(pinned), &bed.options()).await;
+            let options = Options { dial: DialOptions::default(), ..bed.options() };
+            let error = refusal(&bed.endpoint.with_identity(pinned), &options).await;
             let ConnectError::Trust(TrustError::PinMismatch { pinned: wanted, got, .. }) = error else {
                 panic!("{error}")
             };
@@ -59,6 +60,19 @@ async fn another_identity_than_the_pinned_one_is_refused_whatever_the_certificat
             bed.stop().await;
         }
     }
+}
+
+#[tokio::test]
+async fn who_names_authorities_beside_a_pin_wants_both() {
+    let pinned = |bed: &Bed| bed.endpoint.with_identity(bed.identity());
+    let unverifiable = bed(false, KeyMode::X25519).await;
+    assert_self_signed(&refusal(&pinned(&unverifiable), &unverifiable.options()).await);
+    unverifiable.stop().await;
+    let verifiable = bed(true, KeyMode::X25519).await;
+    let client = Client::connect(&pinned(&verifiable), &verifiable.options()).await.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((client.proof(), client.info().proven_by), (Proof::Pin, Some(ProvenBy::Certificate)));
+    client.close().await.unwrap();
+    verifiable.stop().await;
 }
 
 #[tokio::test]
@@ -79,7 +93,8 @@ async fn a_pin_and_mode_psk_exclude_each_other_before_anything_is_dialled() {
 #[tokio::test]
 async fn with_a_pin_a_client_with_the_key_never_ends_in_mode_psk() {
     let bed = bed(false, KeyMode::Psk).await;
-    let options = Options { kex: Kex::Auto, secret_key: Some(bed.secret_key()), ..bed.options() };
+    let (kex, secret_key) = (Kex::Auto, Some(bed.secret_key()));
+    let options = Options { kex, secret_key, dial: DialOptions::default(), ..bed.options() };
     let error = refusal(&bed.endpoint.with_identity(bed.identity()), &options).await;
     let refused = matches!(&error, ConnectError::Handshake { error: HandshakeError::Alert(Alert::NoCommonMode), .. });
     assert!(refused, "{error}");

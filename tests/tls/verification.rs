@@ -150,6 +150,28 @@ async fn a_self_signed_certificate_is_refused_unless_it_is_itself_trusted() {
 }
 
 #[tokio::test]
+async fn a_servers_certificate_in_the_file_vouches_for_itself_and_nobody_else() {
+    let server = Pair::self_signed(|_| {});
+    let issued = server.issue_as("a server");
+    let whole = Pair { certificate: issued.certificate.clone() + &server.certificate, key: issued.key.clone() };
+    for shown in [issued, whole] {
+        let (refused, text) = refusal("127.0.0.1", &shown, &server).await;
+        assert!(!matches!(refused, Refused::Name { .. } | Refused::Expired { .. }), "{refused:?}");
+        says(&text, &["its certificate"]);
+    }
+    // Its names and its time count as those of any other.
+    let elsewhere = Pair::self_signed(|params| params.subject_alt_names = vec![dns("server.example")]);
+    assert!(matches!(refusal("127.0.0.1", &elsewhere, &elsewhere).await.0, Refused::Name { .. }));
+    let expired = Pair::self_signed(|params| params.not_after = date_time_ymd(2001, 2, 3));
+    assert!(matches!(refusal("127.0.0.1", &expired, &expired).await.0, Refused::Expired { .. }));
+    let early = Pair::self_signed(|params| params.not_before = date_time_ymd(3001, 2, 3));
+    assert!(matches!(refusal("127.0.0.1", &early, &early).await.0, Refused::NotYetValid { .. }));
+    // Whoever names a server's certificate for an authority's is told.
+    let (_, text) = refusal("127.0.0.1", &Authority::new("Authority").issue(|_| {}), &server).await;
+    says(&text, &["has no authority's certificate in it, but a server's"]);
+}
+
+#[tokio::test]
 async fn a_certificate_for_clients_alone_is_no_servers() {
     let authority = Authority::new("Authority");
     let clients = authority.issue(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use super::verify::Refused;
 
@@ -46,7 +46,13 @@ impl TlsError {
     pub(super) fn from_server(error: io::Error) -> Self {
         match rustls_error(&error) {
             Some(Error::InvalidMessage(_) | Error::InappropriateMessage { .. }) => Self::NotTls,
-            Some(Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::ProtocolVersion)) => Self::TooOld,
+            Some(
+                Error::PeerIncompatible(
+                    PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+                    | PeerIncompatible::ServerDoesNotSupportTls12Or13,
+                )
+                | Error::AlertReceived(AlertDescription::ProtocolVersion),
+            ) => Self::TooOld,
             // Whether the certificate itself is any good has been decided before its key is used.
             Some(Error::InvalidCertificate(CertificateError::BadSignature)) => Self::NotItsKey,
             Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol) | Error::NoApplicationProtocol) => {
@@ -66,15 +72,20 @@ impl TlsError {
 
 /// What a server's side of the handshake has failed with, in words for its log.
 pub(super) fn from_client(error: io::Error) -> io::Error {
+    // A fixed set of sentences: a client that could choose among many would fill the log with them.
     let told = match rustls_error(&error) {
-        Some(Error::InvalidMessage(_)) => "the client does not speak TLS".to_owned(),
-        Some(Error::PeerIncompatible(why)) => format!("the client offers no TLS that is spoken here ({why:?})"),
+        Some(Error::InvalidMessage(_)) => "the client does not speak TLS",
+        Some(Error::PeerIncompatible(_)) => "the client offers no TLS that is spoken here; TLS 1.3 is",
+        Some(Error::NoApplicationProtocol) => "the client wants another service over TLS",
         Some(Error::AlertReceived(AlertDescription::UnknownCA)) => {
-            "the client does not trust the issuer of our certificate".to_owned()
+            "the client does not trust the issuer of our certificate"
         }
-        Some(Error::AlertReceived(alert)) => format!("the client refused: {alert:?}"),
-        Some(other) => other.to_string(),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => "the client left before TLS was established".to_owned(),
+        Some(Error::AlertReceived(AlertDescription::CertificateExpired)) => {
+            "the client takes our certificate for ended"
+        }
+        Some(Error::AlertReceived(_)) => "the client broke the TLS handshake off; it may not accept our certificate",
+        Some(_) => "the client sent what TLS does not allow there",
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "the client left before TLS was established",
         None => return error,
     };
     io::Error::new(error.kind(), told)

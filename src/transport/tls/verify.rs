@@ -10,6 +10,7 @@ use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_sig
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use time::OffsetDateTime;
 
 use crate::certs::pem::{PemError, load_certificates};
 use crate::certs::summary::{self, Summary};
@@ -18,13 +19,28 @@ use crate::certs::summary::{self, Summary};
 #[derive(Debug, Clone, Default)]
 pub struct Roots {
     file: Option<PathBuf>,
-    extra: Vec<CertificateDer<'static>>,
+    authorities: Vec<CertificateDer<'static>>,
+    /// The public keys of servers whose own certificates are in the file: each vouches for itself and nobody else.
+    servers: Vec<Vec<u8>>,
 }
 
 impl Roots {
-    /// The system's authorities, and those in this file (PEM), such as ca.pem.
+    /// The system's authorities, and those in this file (PEM), such as ca.pem. A certificate in it that is no authority's
+    /// makes the server with its key trusted, under the names and until the day that the server's certificate then has.
     pub fn with_file(path: &Path) -> Result<Self, PemError> {
-        Ok(Self { file: Some(path.into()), extra: load_certificates(path)? })
+        let (mut authorities, mut servers) = (Vec::new(), Vec::new());
+        for certificate in load_certificates(path)? {
+            match Summary::of(&certificate) {
+                Some(server) if !server.is_authority => servers.push(server.public_key),
+                _ => authorities.push(certificate),
+            }
+        }
+        Ok(Self { file: Some(path.into()), authorities, servers })
+    }
+
+    /// Whether somebody has named a file, and does not only go by the system's authorities.
+    pub(super) fn are_named(&self) -> bool {
+        self.file.is_some()
     }
 
     async fn store(&self) -> RootCertStore {
@@ -32,13 +48,17 @@ impl Roots {
         // A system without any, or with some that cannot be read, trusts fewer.
         let system = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
         store.add_parsable_certificates(system.map(|loaded| loaded.certs).unwrap_or_default());
-        store.add_parsable_certificates(self.extra.iter().cloned());
+        store.add_parsable_certificates(self.authorities.iter().cloned());
         store
     }
 
     /// `neither this system nor FILE`
     fn nobody(&self) -> String {
         match &self.file {
+            Some(file) if self.authorities.is_empty() => format!(
+                "this system does not trust (and {} has no authority's certificate in it, but a server's)",
+                file.display()
+            ),
             Some(file) => format!("neither this system nor {} trusts", file.display()),
             None => "this system does not trust".to_owned(),
         }
@@ -172,9 +192,21 @@ impl Refused {
     }
 }
 
+/// Whether it has begun and not ended. For certificates from authorities webpki looks after this.
+fn verify_time(certificate: &Summary, now: UnixTime) -> Result<(), Error> {
+    match date(now) {
+        Some(now) if now < certificate.not_before => Err(CertificateError::NotValidYet.into()),
+        Some(now) if now <= certificate.not_after => Ok(()),
+        _ => Err(CertificateError::Expired.into()),
+    }
+}
+
+fn date(now: UnixTime) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(i64::try_from(now.as_secs()).ok()?).ok()
+}
+
 fn moment(now: UnixTime) -> String {
-    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    time::OffsetDateTime::from_unix_timestamp(seconds).map_or_else(|_| "an impossible time".to_owned(), summary::minute)
+    date(now).map_or_else(|| "an impossible time".to_owned(), summary::minute)
 }
 
 /// Verifies a certificate for the host's name (RFC 5280, RFC 9525), and remembers why one was refused.
@@ -204,6 +236,10 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<(), Error> {
         let parsed = ParsedCertificate::try_from(certificate)?;
+        if let Some(server) = Summary::of(certificate).filter(|shown| self.roots.servers.contains(&shown.public_key)) {
+            verify_time(&server, now)?;
+            return verify_server_name(&parsed, host);
+        }
         verify_server_cert_signed_by_trust_anchor(&parsed, &self.store, intermediates, now, self.algorithms.all)?;
         verify_server_name(&parsed, host)
     }
