@@ -35,7 +35,9 @@ const GOODBYE_TIME: Duration = Duration::from_secs(3);
 
 /// Serves one client until either side ends the session.
 pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bool, stopping: watch::Receiver<bool>) {
-    info!("session begins");
+    // Who has proven to hold the key is told apart from those who have not, and may be many, so that no line about one
+    // is lost among lines about the others.
+    info!(proven, "session begins");
     let (mut sender, mut receiver) = channel.split();
     let (outbox, queue) = Outbox::new();
     let session = Session {
@@ -50,9 +52,9 @@ pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bo
     };
     let result = converse(session, &mut sender, &mut receiver, queue, stopping).await;
     match result {
-        Ok(Close { reason: CloseReason::Done, .. }) => info!("session ends"),
-        Ok(Close { reason, text }) => info!(?reason, text = %Visible(&text), "session ends"),
-        Err(error) => warn!(reason = %Visible(&error.to_string()), "session broken off"),
+        Ok(Close { reason: CloseReason::Done, .. }) => info!(proven, "session ends"),
+        Ok(Close { reason, text }) => info!(proven, ?reason, text = %Visible(&text), "session ends"),
+        Err(error) => warn!(proven, reason = %Visible(&error.to_string()), "session broken off"),
     }
 }
 

@@ -67,6 +67,37 @@ fn an_event_without_a_reason_is_told_without_one() {
 }
 
 #[test]
+fn no_flood_of_strangers_hides_a_holder_of_the_key() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&["--kex", "x25519+psk,x25519,psk"]);
+    for _ in 0..40 {
+        open_session(&server);
+    }
+    let holder = ["query", server.url(), "--kex", "x25519+psk", "SetZ-Unknown"];
+    assert_eq!(sandbox.run(&holder).code, Some(1));
+    let log = server.stop();
+    let begins = |mode: &str| log.lines().filter(|line| line.contains("session begins") && line.contains(mode)).count();
+    assert_eq!(begins("mode=x25519+psk"), 1, "{log}");
+    assert!(begins("mode=x25519}") < 40, "{log}");
+}
+
+#[test]
+fn complaints_that_vary_in_a_number_hide_no_other() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&["--kex", "x25519+psk"]);
+    for length in 0..100 {
+        send(&server, &[1, 0x20, length]);
+        send(&server, &[100 + length, 0, 1, 0]);
+    }
+    sandbox.run(&["keygen", "other.key"]);
+    let other = ["query", server.url(), "--secret-key", "other.key", "SetA-One"];
+    assert_eq!(sandbox.run(&other).code, Some(2));
+    let log = server.stop();
+    assert!(log.contains("secret key is not the one"), "{log}");
+    assert!(log.lines().count() < 100, "{log}");
+}
+
+#[test]
 fn who_looks_for_something_sees_all_of_it() {
     let server = Sandbox::new().serve(&["--log-level", "debug"]);
     for _ in 0..50 {
@@ -140,6 +171,17 @@ fn no_peer_decides_how_long_a_line_is() {
 
 /// The longest line that a peer can cause: 1 KiB of its text, where each byte may take eight to be shown, and the rest.
 const MAX_LINE: usize = 9 * 1024;
+
+/// Opens a session, and leaves without a word.
+fn open_session(server: &RunningServer) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+        let offer = Offer::new("x25519".parse().unwrap(), None).unwrap();
+        let channel = channel::connect(stream, offer, Settings::default()).await.unwrap().trust();
+        channel.close(channel::CloseReason::Done, "").await.unwrap();
+    });
+}
 
 /// Asks for a service of this name, which the server quotes in its log.
 fn ask_for_service(server: &RunningServer, text: &str) {

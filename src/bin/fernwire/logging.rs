@@ -73,8 +73,8 @@ impl Log {
         // The lock is not held while something is logged, which takes it.
         let counted = lock(&self.0).end_window();
         for (kind, count) in counted {
-            let Kind { event, reason } = kind;
-            event!(target: SUMMARY, SUMMARY_LEVEL, event, reason, count, "and more like it, which were only counted");
+            let Kind { event, reason, proven } = kind;
+            event!(target: SUMMARY, SUMMARY_LEVEL, event, reason, proven, count, "and more like it, which were only counted");
         }
     }
 }
@@ -111,6 +111,12 @@ impl Visit for Words<'_> {
             "message" => self.0.event = value.to_owned(),
             "reason" => self.0.reason = Some(value.to_owned()),
             _ => {}
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if field.name() == "proven" {
+            self.0.proven = value;
         }
     }
 
