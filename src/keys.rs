@@ -26,6 +26,8 @@ use files::{Owner, read_private, write_new};
 
 /// What the one line of an identity.key begins with.
 const IDENTITY_PREFIX: &str = "fernwire-identity-1 ";
+/// What PEM begins with; OpenSSL writes remarks before it.
+pub(crate) const PEM_MARKER: &str = "-----BEGIN ";
 
 /// A pre-shared secret: the 32 bytes of a secret.key. Never a session key itself.
 #[derive(Clone)]
@@ -177,7 +179,7 @@ impl KeyKind {
             Self::PublicIdentity
         } else if text.starts_with(IDENTITY_PREFIX.trim_end()) {
             Self::Identity
-        } else if text.starts_with("-----BEGIN ") {
+        } else if text.contains(PEM_MARKER) {
             Self::Pem
         } else if text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-") {
             Self::Ssh

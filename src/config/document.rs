@@ -10,7 +10,8 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::bounds::{TimeBounds, parse_time};
-use super::problem::{ConfigError, Given, Place, Problem, is_key, reason, shown};
+use super::problem::{ConfigError, Given, Place, Problem};
+use super::secrecy::{is_key, reason, shown};
 use crate::model::is_treacherous;
 
 /// How many characters may be wrong in a key that a question guesses at.

@@ -1,16 +1,19 @@
 //! The configuration file: how it is opened, and what its keys mean. What they mean together is decided in `server`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::process::geteuid;
 
 use super::bounds::{ANONYMOUS_IDLE_TIMEOUT, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_TIMESTAMPS, TICK};
 use super::document::{Entry, Lines, Section, Source};
-use super::problem::{ConfigError, Given, Place, Problem, shown};
+use super::link::dangling_link;
+use super::problem::{ConfigError, Given, Place, Problem};
+use super::secrecy::{shown, without_keys};
 use super::server::{LimitSettings, LogSettings, QuerySettings, ServerSettings, TlsSettings};
 use crate::model::is_treacherous;
 use crate::service::query::Table;
@@ -24,11 +27,21 @@ const NO_FILE: &str = "/dev/null";
 /// What a list of listeners has to be.
 const URLS: &str = "a list of addresses in quotes, such as [\"tcp://127.0.0.1:3376\"]";
 
+/// Whether somebody asked for this file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chosen {
+    /// By name, and so whatever its owner.
+    ByName,
+    /// By nobody: it is where we look.
+    ByDefault,
+}
+
 /// Reads the file; nothing, if it does not exist.
-pub fn read(path: &Path) -> Result<Option<ServerSettings>, ConfigError> {
+pub fn read(path: &Path, chosen: Chosen) -> Result<Option<ServerSettings>, ConfigError> {
     let at = |line| Place::File(path.into(), line);
-    let bytes = match read_bytes(path) {
+    let bytes = match read_bytes(path, chosen) {
         Ok(bytes) => bytes,
+        Err(Problem::Missing) if dangling_link(path).is_some() => return Err(Problem::LeadsNowhere.at(&at(0))),
         Err(Problem::Missing) => return Ok(None),
         Err(problem) => return Err(problem.at(&at(0))),
     };
@@ -38,7 +51,7 @@ pub fn read(path: &Path) -> Result<Option<ServerSettings>, ConfigError> {
     }
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Problem> {
+fn read_bytes(path: &Path, chosen: Chosen) -> Result<Vec<u8>, Problem> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Problem::Missing,
         _ => Problem::Unreadable(error),
@@ -49,12 +62,32 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, Problem> {
     let found = file.metadata().map_err(failed)?;
     if found.is_dir() {
         return Err(Problem::NotAFile("a directory"));
-    } else if !found.is_file() && path != Path::new(NO_FILE) {
+    } else if found.is_file() {
+        refuse_foreign(path, &found, chosen)?;
+    } else if path != Path::new(NO_FILE) {
         return Err(Problem::NotAFile("a pipe, socket or device"));
     }
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE { Err(Problem::TooLong) } else { Ok(bytes) }
+}
+
+/// Whoever can write the file decides which keys, modes and listeners a server of ours has.
+fn refuse_foreign(path: &Path, opened: &Metadata, chosen: Chosen) -> Result<(), Problem> {
+    let (uid, ours, mode) = (opened.uid(), geteuid().as_raw(), opened.mode() & 0o7777);
+    // Whoever named it knows its owner and its group; what everybody can write belongs to nobody.
+    let (writable, remedy) = match chosen {
+        Chosen::ByName => (0o002, "o-w"),
+        Chosen::ByDefault => (0o022, "go-w"),
+    };
+    let path = without_keys(&path.to_string_lossy());
+    if chosen == Chosen::ByDefault && uid != ours && uid != 0 {
+        Err(Problem::NotOurs { uid, ours, path })
+    } else if mode & writable != 0 {
+        Err(Problem::Writable { mode, remedy, path })
+    } else {
+        Ok(())
+    }
 }
 
 /// Reads the text of this file, each value by itself.
@@ -239,7 +272,7 @@ mod tests {
         fn any_bytes_are_refused_or_a_configuration(bytes: Vec<u8>) {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(&file, &bytes).unwrap();
-            let _ = read(file.path()).map(|settings| settings.map(ServerConfig::new));
+            let _ = read(file.path(), Chosen::ByName).map(|settings| settings.map(ServerConfig::new));
         }
 
         #[test]

@@ -5,17 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::keys::KeyKind;
-use crate::model::Visible;
-
-/// The longest text in characters that an error repeats.
-const MAX_SHOWN: usize = 80;
-/// The longest reason of a parser in characters; all of ours are shorter by far if what they repeat is short.
-const MAX_REASON: usize = 280;
-/// The characters that hold the 32 bytes of a key, without what may stand at their end.
-const KEY_CHARACTERS: usize = 43;
-/// What stands in their place.
-const HIDDEN: &str = "(a key, not shown)";
+use super::secrecy::without_keys;
 
 /// Where a setting was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +81,29 @@ pub enum Problem {
     /// It cannot be a configuration.
     #[error("the file is longer than 1 MiB, so it is no configuration; name another")]
     TooLong,
+    /// It is a symbolic link to nothing.
+    #[error("this is a link that leads nowhere; mend the link, or remove it")]
+    LeadsNowhere,
+    /// It was not named, and whoever owns it could change what the server does.
+    #[error("the file belongs to another user (uid {uid}), who decides what the server does; run: chown {ours} {path}")]
+    NotOurs {
+        /// Who owns it.
+        uid: u32,
+        /// Who runs the server.
+        ours: u32,
+        /// The file.
+        path: String,
+    },
+    /// Others can write it, and so decide what the server does.
+    #[error("other users can change what the server does (mode {mode:04o}); run: chmod {remedy} {path}")]
+    Writable {
+        /// Its permission bits.
+        mode: u32,
+        /// What takes them away.
+        remedy: &'static str,
+        /// The file.
+        path: String,
+    },
     /// It is not text.
     #[error("this is not UTF-8 text; save the file as UTF-8")]
     NotUtf8,
@@ -173,6 +186,14 @@ pub enum Problem {
     /// Nothing to listen on.
     #[error("there is nothing to listen on; name an address, or leave `listen` out for tcp://127.0.0.1:3376")]
     NoListener,
+    /// More listeners than a server takes.
+    #[error("{given} listeners are more than the {most} that a server takes; leave some out")]
+    TooManyListeners {
+        /// How many there are.
+        given: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A listener with an identity.
     #[error("{0}: a listener takes no `#` and identity; that part is for clients, so leave it out")]
     PinnedListener(String),
@@ -195,9 +216,15 @@ pub enum Problem {
         /// The one that is not.
         missing: &'static str,
     },
+    /// The same, outside of a file.
+    #[error("there is no {missing} to go with it; a certificate and its key go together, so give both in the same way")]
+    LoneTls {
+        /// The flag or variable that is not given.
+        missing: &'static str,
+    },
     /// TLS files for no listener.
-    #[error("the TLS certificate is for no listener; listen on tls://host:port too, or leave the certificate out")]
-    IdleTls,
+    #[error("the TLS certificate is for no listener{0}; listen on tls://host:port too, or leave the certificate out")]
+    IdleTls(String),
     /// A secret key for no mode.
     #[error("the secret key is never used with the key modes {0}; name a mode with psk in kex, or leave the key out")]
     IdleSecretKey(String),
@@ -221,77 +248,5 @@ impl Problem {
     /// The error of a value in this place.
     pub(super) fn at(self, place: &Place) -> ConfigError {
         ConfigError { place: place.clone(), problem: self }
-    }
-}
-
-/// Text from a file as an error may repeat it: harmless to a terminal, not long, and without what could be a key.
-pub(super) fn shown(text: &str) -> String {
-    let text = without_keys(text);
-    match text.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// What a parser says, which may repeat what it was given and ends in what would be right.
-pub(super) fn reason(error: impl fmt::Display) -> String {
-    let reason = without_keys(&error.to_string());
-    match (reason.char_indices().nth(MAX_SHOWN), reason.char_indices().nth_back(MAX_REASON - MAX_SHOWN)) {
-        (Some((head, _)), Some((tail, _))) if head < tail => format!("{}…{}", &reason[..head], &reason[tail..]),
-        _ => reason,
-    }
-}
-
-/// Whether the text is something that belongs into a file of its own, or was before it was damaged.
-pub(super) fn is_key(text: &str) -> bool {
-    let kind = KeyKind::of(text);
-    matches!(kind, KeyKind::Secret | KeyKind::Identity | KeyKind::PublicIdentity | KeyKind::Pem)
-        || without_keys(text.trim().trim_end_matches('=')) == HIDDEN
-}
-
-fn without_keys(text: &str) -> String {
-    let in_key = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let mut shown = String::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let run = rest.find(|c| !in_key(c)).unwrap_or(rest.len());
-        let word = if run == KEY_CHARACTERS { HIDDEN } else { &rest[..run] };
-        shown.push_str(word);
-        let next = rest[run..].find(in_key).map_or(rest.len(), |found| run + found);
-        shown.push_str(&Visible(&rest[run..next]).to_string());
-        rest = &rest[next..];
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_could_be_a_key_is_never_shown() {
-        let key = "A".repeat(KEY_CHARACTERS);
-        assert_eq!(shown(&format!("psk,{key}=,x")), "psk,(a key, not shown)=,x");
-        assert_eq!(shown(&format!("fernwire-identity-1 {key}")), "fernwire-identity-1 (a key, not shown)");
-        assert_eq!(Place::File(Path::new(&key).into(), 7).to_string(), "(a key, not shown):7");
-    }
-
-    #[test]
-    fn a_key_is_known_even_if_it_is_damaged() {
-        let key = "B".repeat(KEY_CHARACTERS);
-        for text in [&*key, &format!(" {key}=\n"), "fwk1_x", "fernwire-identity-1 x", "-----BEGIN PRIVATE KEY-----"] {
-            assert!(is_key(text), "{text}");
-        }
-        assert!(!["secret.key", "", "psk", "/etc/fernwire/keys/secret-key-of-this-server"].into_iter().any(is_key));
-    }
-
-    #[test]
-    fn what_is_shown_is_short_and_harmless() {
-        assert_eq!(shown("tcp://h:1"), "tcp://h:1");
-        assert_eq!(shown("a\u{1b}[2J\nb"), "a\\u{1b}[2J\\nb");
-        assert_eq!(reason("short; do better"), "short; do better");
-        let long = reason(format!("`{}` is wrong; do better", "é".repeat(10_000)));
-        assert!(long.starts_with("`é") && long.ends_with("; do better") && long.chars().count() <= MAX_REASON + 2);
-        assert_eq!(shown(&"é".repeat(200)), format!("{}…", "é".repeat(MAX_SHOWN)));
     }
 }

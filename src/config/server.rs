@@ -3,11 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::file::{self, Chosen};
 use super::log::{LogFormat, LogLevel};
-use super::problem::{ConfigError, Given, Place, Problem, is_key};
-use super::{Kex, Limits, TlsFiles, file};
+use super::problem::{ConfigError, Given, Place, Problem};
+use super::secrecy::is_key;
+use super::{Kex, Limits, TlsFiles};
 use crate::service::query::{DEFAULT_TICK, Table};
 use crate::transport::endpoint::{Address, Endpoint};
+
+/// The most places that a server listens in; each is compared with every other.
+pub const MAX_LISTENERS: usize = 64;
 
 /// What one source says of a server, or several together. Nothing has to be said.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -109,13 +114,19 @@ pub struct QueryConfig {
 impl ServerConfig {
     /// What `flags` say (with the environment in them), and for the rest the file: the named one, which must be there, or
     /// the default one, which need not.
-    pub fn load(named: Option<&Path>, default: Option<&Path>, flags: ServerSettings) -> Result<Self, ConfigError> {
+    pub fn load(
+        named: Option<&Given<PathBuf>>,
+        default: Option<&Path>,
+        flags: ServerSettings,
+    ) -> Result<Self, ConfigError> {
         let (path, settings) = match (named, default) {
-            (Some(path), _) => {
-                let read = file::read(path)?;
+            (Some(named), _) => {
+                refuse_key_as_name(named)?;
+                let path = named.value.as_path();
+                let read = file::read(path, Chosen::ByName)?;
                 (Some(path), read.ok_or_else(|| Problem::Missing.at(&Place::File(path.into(), 0)))?)
             }
-            (None, Some(path)) => match file::read(path)? {
+            (None, Some(path)) => match file::read(path, Chosen::ByDefault)? {
                 Some(settings) => (Some(path), settings),
                 None => (None, ServerSettings::default()),
             },
@@ -144,6 +155,18 @@ impl ServerConfig {
             limits: settings.limits.resolve()?,
             query: Some(settings.query.resolve()?),
         })
+    }
+}
+
+impl ServerConfig {
+    /// Whether a listener shows a certificate.
+    pub fn has_tls_listener(&self) -> bool {
+        self.listeners.iter().any(is_tls)
+    }
+
+    /// The certificate that was named and that no listener shows, since flags name other listeners for once.
+    pub fn unused_certificate(&self) -> Option<&Path> {
+        self.tls.as_ref().filter(|_| !self.has_tls_listener()).map(|tls| tls.cert.as_path())
     }
 }
 
@@ -187,6 +210,9 @@ fn listeners(given: Option<Given<Vec<Given<Endpoint>>>>) -> Result<(Vec<Endpoint
     let Some(Given { value: listeners, place }) = given else {
         return Ok((vec![Endpoint::default_local()], Place::Default));
     };
+    if listeners.len() > MAX_LISTENERS {
+        return Err(Problem::TooManyListeners { given: listeners.len(), most: MAX_LISTENERS }.at(&place));
+    }
     let mut accepted: Vec<Endpoint> = Vec::new();
     for Given { value: endpoint, place } in listeners {
         let before = accepted.iter().find(|before| want_the_same_place(before, &endpoint));
@@ -225,15 +251,24 @@ fn refuse_idle_secret_key(kex: Kex, secret_key: Option<&Given<PathBuf>>) -> Resu
     }
 }
 
-/// Listeners from elsewhere are for once, and do not make the certificate of a file wrong.
+/// Whoever names a certificate wants TLS. Only a flag takes it off for once, where the flags name no certificate.
 fn refuse_idle_tls(tls: Option<&TlsSettings>, listeners: &[Endpoint], place: &Place) -> Result<(), ConfigError> {
-    let idle = listeners.iter().all(|endpoint| endpoint.address.scheme() != "tls");
-    match tls {
-        Some(TlsSettings { cert, .. }) if idle && (*place == Place::Default || cert.place.is_beside(place)) => {
-            Err(Problem::IdleTls.at(&cert.place))
-        }
-        _ => Ok(()),
+    let Some(TlsSettings { cert, .. }) = tls else { return Ok(()) };
+    let for_once = matches!(place, Place::Flag(_)) && !cert.place.is_beside(place);
+    if listeners.iter().any(is_tls) || for_once {
+        return Ok(());
     }
+    let because = match place {
+        place @ (Place::File(..) | Place::Variable(_)) if !cert.place.is_beside(place) => {
+            format!(", since {place} has none on tls://")
+        }
+        _ => String::new(),
+    };
+    Err(Problem::IdleTls(because).at(&cert.place))
+}
+
+fn is_tls(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.address, Address::Tls { .. })
 }
 
 impl LimitSettings {
@@ -301,5 +336,22 @@ impl QuerySettings {
             Some(Given { value: false, place }) => Err(Problem::NothingOffered.at(&place)),
             _ => Ok(QueryConfig { table: self.table.unwrap_or_default(), tick: value_or(self.tick, DEFAULT_TICK) }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_listeners_and_no_more() {
+        let listen_on = |count: usize| {
+            let urls = (1..=count).map(|port| format!("\"tcp://127.0.0.1:{port}\"")).collect::<Vec<_>>().join(",");
+            let settings = file::parse(Path::new("f"), &format!("listen = [{urls}]")).unwrap();
+            ServerConfig::new(settings).map(|config| config.listeners.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(listen_on(MAX_LISTENERS), Ok(MAX_LISTENERS));
+        let refused = listen_on(50_000).unwrap_err();
+        assert_eq!(refused, "f:1: 50000 listeners are more than the 64 that a server takes; leave some out");
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::program::{RunningServer, Sandbox, unused_port};
+use crate::program::{Outcome, RunningServer, Sandbox, unused_port};
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
                    MC4CAQAwBQYDK2VuBCIEIHcHbQpzGKV9PBbBclGyZkXfTC+H68CZKrF3+6UduSwq\n\
@@ -50,13 +50,60 @@ fn an_address_in_the_wrong_place_is_no_query() {
 fn a_key_in_the_wrong_place_is_not_repeated() {
     let sandbox = Sandbox::new();
     sandbox.run(&["keygen"]);
-    let secret = std::fs::read_to_string(sandbox.arg("secret.key")).unwrap();
+    sandbox.serve(&["--kex", "x25519"]).stop();
+    let secret = sandbox.read("secret.key");
     let secret = secret.trim();
     // Every outcome is searched for the secrets of its sandbox.
     sandbox.run(&["query", secret]).fails(&["one of the arguments is a secret key", "make a new one"]);
-    sandbox.run(&["query", "--kex", "psk", "--secret-key", secret, "x"]).fails(&["that is a key itself"]);
     sandbox.run(&["serve", "--kex", "psk", "--secret-key", secret]).fails(&["that is a key itself"]);
-    sandbox.run(&["keygen", secret]).fails(&["that is a key itself"]);
+    let hidden = ["(a key, not shown)"];
+    for text in [secret, PEM, &format!("Bag Attributes\n{PEM}"), &sandbox.read("data/fernwire/identity.key")] {
+        let is_hidden = |outcome: &Outcome| {
+            outcome.is_usage_error(&hidden);
+            assert!(
+                !outcome.stderr.contains("MC4C") && outcome.stderr.contains("better make a new one"),
+                "{outcome:?}"
+            );
+        };
+        for args in [
+            &["query", "--secret-key", text, "x"][..],
+            &["query", "--server", text, "x"],
+            &["query", "--kex", text, "x"],
+            &["query", "--ca", text, "x"],
+            &["keygen", text],
+            &["certs", "--out", text],
+            &["certs", "--host", text],
+            &["man", "--out", text],
+            &["serve", text],
+            &[text],
+        ] {
+            // An option's value may not begin with dashes.
+            if !text.starts_with('-') {
+                is_hidden(&sandbox.run(args));
+            }
+        }
+        for name in ["FERNWIRE_KEX", "FERNWIRE_LISTEN", "FERNWIRE_TICK", "FERNWIRE_LOG_LEVEL", "FERNWIRE_LOG_FORMAT"] {
+            is_hidden(&sandbox.start(sandbox.fernwire(&["serve"]).env(name, text)).wait());
+        }
+    }
+}
+
+#[test]
+fn a_key_in_a_variable_of_clients_is_not_repeated() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["keygen"]);
+    let secret = sandbox.read("secret.key").trim().to_owned();
+    let query = |variable: &str, text: &str, args: &[&str]| {
+        let outcome = sandbox.start(sandbox.fernwire(&["query", "SetA-One"]).args(args).env(variable, text)).wait();
+        assert!(!outcome.stderr.contains("MC4C"), "{outcome:?}");
+        outcome
+    };
+    for text in [&*secret, PEM] {
+        query("FERNWIRE_SERVER", text, &[]).fails(&["FERNWIRE_SERVER: that is a key"]);
+        query("FERNWIRE_CA", text, &["--server", "tls://h:1"]).fails(&["FERNWIRE_CA: that is a key itself"]);
+    }
+    let inside = format!("tcp://{secret}:1");
+    query("FERNWIRE_SERVER", &inside, &[]).fails(&["FERNWIRE_SERVER: `(a key, not shown)=", "is not a host"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::{chown, lchown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -61,7 +62,7 @@ fn every_setting_has_the_same_order() {
             "listen",
             "FERNWIRE_LISTEN",
             "--listen",
-            ["tcp://h:1", "tcp://h:2", "tcp://h:3"],
+            ["tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "tcp://127.0.0.1:3"],
             "listening",
             "tcp://127.0.0.1:3376",
         ),
@@ -98,7 +99,7 @@ fn a_certificate_and_its_key_come_from_the_same_place() {
         assert_eq!(sandbox.run(&["certs", "--out", folder, "--host", &format!("{folder}.example")]).code, Some(0));
     }
     let pair = "cert = \"file/server.pem\"\nkey = \"file/server-key.pem\"\n";
-    sandbox.write("f.toml", 0o600, &format!("listen = [\"tls://h:1\"]\n[tls]\n{pair}"));
+    sandbox.write("f.toml", 0o600, &format!("listen = [\"tls://127.0.0.1:1\"]\n[tls]\n{pair}"));
     let file = ["--config", "f.toml"];
     let shows = |outcome: Outcome, folder: &str| {
         let certificate = format!("certificate {folder}.example; until ");
@@ -109,9 +110,111 @@ fn a_certificate_and_its_key_come_from_the_same_place() {
     shows(check(&sandbox, &variables, &file), "variable");
     let flags = ["--config", "f.toml", "--tls-cert", "flag/server.pem", "--tls-key", "flag/server-key.pem"];
     shows(check(&sandbox, &variables, &flags), "flag");
-    check(&sandbox, &variables[..1], &file).is_usage_error(&["required arguments were not provided"]);
-    // Another listener for once does not make the file wrong.
-    sandbox.serve_with(&mut serve(&sandbox, &[], &["--config", "f.toml", "--listen", "tcp://127.0.0.1:0"])).stop();
+    // Half of a pair is never made whole by another source.
+    check(&sandbox, &variables[..1], &file).fails(&["FERNWIRE_TLS_CERT: there is no FERNWIRE_TLS_KEY to go with it"]);
+    check(&sandbox, &variables[1..], &[]).fails(&["FERNWIRE_TLS_KEY: there is no FERNWIRE_TLS_CERT"]);
+    check(&sandbox, &variables[..1], &flags[4..]).fails(&["--tls-key: there is no --tls-cert to go with it"]);
+    check(&sandbox, &variables, &flags[2..4]).fails(&["--tls-cert: there is no --tls-key to go with it"]);
+}
+
+#[test]
+fn only_a_flag_takes_tls_off_and_says_so() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["certs"]).code, Some(0));
+    let pair = "[tls]\ncert = \"certs/server.pem\"\nkey = \"certs/server-key.pem\"\n";
+    sandbox.write("f.toml", 0o600, &format!("listen = [\"tls://127.0.0.1:0\", \"tcp://127.0.0.1:0\"]\n{pair}"));
+    sandbox.write("plain.toml", 0o600, "listen = [\"tcp://127.0.0.1:0\"]\n");
+    // Both beside each other may be wanted.
+    assert_eq!(check(&sandbox, &[], &["--config", "f.toml"]).code, Some(0));
+
+    let listen = ["--config", "f.toml", "--listen", "tcp://127.0.0.1:0"];
+    let note = "\n  note        the certificate certs/server.pem is not used: --listen names no tls:// address\n";
+    let outcome = check(&sandbox, &[], &listen);
+    assert!(outcome.code == Some(0) && outcome.stdout.contains(note), "{outcome:?}");
+    let server = sandbox.serve_with(&mut serve(&sandbox, &[], &listen));
+    assert!(server.banner().contains(note), "{}", server.banner());
+
+    let by_variable = [("FERNWIRE_LISTEN", "tcp://127.0.0.1:0")];
+    let words = ["f.toml:3: the TLS certificate is for no listener, since FERNWIRE_LISTEN has none on tls://"];
+    check(&sandbox, &by_variable, &listen[..2]).fails(&words);
+    let variables = [("FERNWIRE_TLS_CERT", "certs/server.pem"), ("FERNWIRE_TLS_KEY", "certs/server-key.pem")];
+    let plain = ["--config", "plain.toml"];
+    check(&sandbox, &variables, &plain).fails(&["FERNWIRE_TLS_CERT: ", "since plain.toml:1 has none on tls://"]);
+}
+
+#[test]
+fn a_file_that_others_can_change_is_refused_with_the_command_that_helps() {
+    let sandbox = Sandbox::new();
+    let refused = |words: &[&str]| {
+        let outcome = check(&sandbox, &[], &[]);
+        outcome.fails(words);
+        assert_eq!(sandbox.run(&["serve"]).stderr, outcome.stderr);
+    };
+    for (mode, shown) in [(0o664, "0664"), (0o646, "0646")] {
+        let file = sandbox.write(DEFAULT_FILE, mode, "kex = \"psk\"\n").display().to_string();
+        let words =
+            format!("{file}: other users can change what the server does (mode {shown}); run: chmod go-w {file}");
+        refused(&[&words]);
+    }
+    sandbox.write("f.toml", 0o646, "kex = \"psk\"\n");
+    check(&sandbox, &[], &["--config", "f.toml"]).fails(&["f.toml: other users", "run: chmod o-w f.toml"]);
+    // Who names a file knows its group.
+    sandbox.write("f.toml", 0o664, "kex = \"psk\"\n");
+    assert_eq!(check(&sandbox, &[], &["--config", "f.toml"]).code, Some(0));
+
+    let file = sandbox.write(DEFAULT_FILE, 0o644, "kex = \"psk\"\n").display().to_string();
+    // Only root can give a file away.
+    if chown(&file, Some(12_345), None).is_ok() {
+        refused(&["config.toml: the file belongs to another user (uid 12345)", &format!("run: chown 0 {file}")]);
+        assert_eq!(check(&sandbox, &[], &["--config", &file]).code, Some(0));
+    }
+}
+
+#[test]
+fn a_link_to_nothing_is_not_nothing() {
+    let sandbox = Sandbox::new();
+    let dangling = |name: &str| {
+        fs::create_dir_all(sandbox.path(name).parent().unwrap()).unwrap();
+        symlink("gone", sandbox.path(name)).unwrap();
+    };
+    let refused = |args: &[&str], words: &[&str]| {
+        let outcome = check(&sandbox, &[], args);
+        outcome.fails(words);
+        assert_eq!(sandbox.start(&mut serve(&sandbox, &[], args)).wait().stderr, outcome.stderr);
+    };
+    dangling("data/fernwire/identity.key");
+    refused(&[], &["cannot read ", "identity.key: it is a link that leads nowhere; mend the link, or remove it"]);
+    sandbox.run(&["id"]).fails(&["identity.key: it is a link that leads nowhere"]);
+    dangling("secret.key");
+    // Not even with the key modes for which a key would be made.
+    for args in [&[][..], &["--kex", "psk"], &["--kex", "psk", "--secret-key", "secret.key"]] {
+        refused(args, &["cannot read secret.key: it is a link that leads nowhere"]);
+    }
+    sandbox.run(&["query", "SetA-One"]).fails(&["cannot read secret.key: it is a link that leads nowhere"]);
+    // Only root can give it away: whoever else may write here does not keep us from connecting without a key.
+    if lchown(sandbox.path("secret.key"), Some(12_345), None).is_ok() {
+        refused(&[], &["secret.key belongs to another user"]);
+        let outcome = sandbox.run(&["query", "unix:///nowhere/s.sock", "SetA-One"]);
+        assert!(outcome.stderr.starts_with("Not used: secret.key belongs to another user"), "{outcome:?}");
+    }
+    dangling(DEFAULT_FILE);
+    refused(&["--kex", "x25519"], &["config.toml: this is a link that leads nowhere"]);
+    refused(&["--config", DEFAULT_FILE], &["config.toml: this is a link that leads nowhere"]);
+}
+
+#[test]
+fn no_state_needs_no_home() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["certs"]).code, Some(0));
+    let args = ["--listen", "tls://127.0.0.1:0", "--kex", "psk", "--tls-cert", "certs/server.pem"];
+    let homeless = |more: &[&str]| {
+        let mut command = serve(&sandbox, &[], &[&args[..], &["--tls-key", "certs/server-key.pem"], more].concat());
+        command.env_remove("HOME").env_remove("XDG_DATA_HOME").env_remove("XDG_CONFIG_HOME");
+        command
+    };
+    let outcome = sandbox.start(&mut homeless(&["--check"])).wait();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    sandbox.serve_with(&mut homeless(&[])).stop();
 }
 
 #[test]
@@ -214,6 +317,64 @@ fn a_check_fails_as_the_server_would() {
 }
 
 #[test]
+fn a_check_knows_whether_the_listeners_can_be_where_they_are_wanted() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", 0o644, "");
+    let long = format!("unix:///{}", "x".repeat(200));
+    for (listeners, words) in [
+        (&["tcp://no-such-host.invalid:1"][..], "cannot listen at tcp://no-such-host.invalid:1: "),
+        (&["tcp://192.0.2.1:1"], "cannot listen at tcp://192.0.2.1:1: "),
+        (&["unix:///nowhere/s.sock"], "cannot listen at unix:///nowhere/s.sock: its folder does not exist"),
+        (&[&*format!("unix://{}", sandbox.arg("file"))], "is in the way: it is not a socket"),
+        (&[&*long], "cannot listen at unix:///xxx"),
+        (&["tcp://0.0.0.0:1", "tls://127.0.0.1:1"], "tls://127.0.0.1:1 is where tcp://0.0.0.0:1 listens already"),
+        (&["tcp://localhost:1", "tcp://127.0.0.1:1"], "tcp://127.0.0.1:1 is where tcp://localhost:1 listens already"),
+    ] {
+        let args: Vec<_> = listeners.iter().flat_map(|url| ["--listen", url]).collect();
+        let outcome = check(&sandbox, &[], &args);
+        outcome.fails(&[words]);
+        assert_eq!(sandbox.start(&mut serve(&sandbox, &[], &args)).wait().stderr, outcome.stderr);
+    }
+    assert!(!sandbox.path("data").exists());
+    let apart = ["--listen", "tcp://127.0.0.1:1", "--listen", "tcp://127.0.0.2:1", "--listen", "tcp://0.0.0.0:2"];
+    assert_eq!(check(&sandbox, &[], &apart).code, Some(0));
+}
+
+#[test]
+fn id_shows_the_server_that_would_run() {
+    let sandbox = Sandbox::new();
+    for data in ["by-default", "by-file", "by-variable", "by-flag"] {
+        let folder = if data == "by-default" { "data/fernwire" } else { data };
+        sandbox.serve(&["--data", folder]).stop();
+    }
+    let id = |variables: &[(&str, &str)], args: &[&str]| {
+        let outcome = sandbox.start(sandbox.fernwire(&["id"]).args(args).envs(variables.iter().copied())).wait();
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        outcome.stdout
+    };
+    let shows = |printed: String, data: &str, port: u16| {
+        let shown = sandbox.run(&["id", "--data", data]).stdout;
+        let identity = shown.lines().next().unwrap();
+        let url = format!("'tcp://127.0.0.1:{port}#{identity}'");
+        assert!(printed.starts_with(identity) && printed.contains(&url), "{data}, {port}: {printed}");
+        assert_eq!(printed.lines().count(), 2, "{printed}");
+    };
+    shows(id(&[], &[]), "data/fernwire", 3376);
+    sandbox.write("f.toml", 0o600, "listen = [\"tcp://127.0.0.1:1\"]\ndata = \"by-file\"\n");
+    let config = ["--config", "f.toml"];
+    shows(id(&[], &config), "by-file", 1);
+    shows(id(&[("FERNWIRE_CONFIG", "f.toml")], &[]), "by-file", 1);
+    let variables = [("FERNWIRE_DATA", "by-variable"), ("FERNWIRE_LISTEN", "tcp://127.0.0.1:2")];
+    shows(id(&variables, &config), "by-variable", 2);
+    let flags = ["--config", "f.toml", "--data", "by-flag", "--listen", "tcp://127.0.0.1:3"];
+    shows(id(&variables, &flags), "by-flag", 3);
+    sandbox.write(DEFAULT_FILE, 0o600, "data = \"../../by-file\"\n");
+    shows(id(&[], &[]), "by-file", 3376);
+    sandbox.write(DEFAULT_FILE, 0o600, "kez = 1\n");
+    sandbox.run(&["id"]).fails(&["config.toml:1: `kez` is not a key here"]);
+}
+
+#[test]
 fn a_key_instead_of_the_name_of_its_file_is_not_repeated() {
     let sandbox = Sandbox::new();
     sandbox.run(&["keygen"]);
@@ -223,11 +384,13 @@ fn a_key_instead_of_the_name_of_its_file_is_not_repeated() {
     sandbox.run(&["serve", "--config", "f.toml"]).fails(&["f.toml:2: that is a key itself", "make a new one"]);
     sandbox.write("f.toml", 0o600, &format!("\"{secret}\" = \"{secret}\"\n"));
     sandbox.run(&["serve", "--config", "f.toml"]).fails(&["f.toml:1: `(a key, not shown)=` is not a key here"]);
-    sandbox.run(&["serve", "--config", &secret]).fails(&["there is no such configuration file"]);
+    sandbox.run(&["serve", "--config", &secret]).fails(&["--config: that is a key itself"]);
     check(&sandbox, &[("FERNWIRE_DATA", &secret)], &[]).fails(&["FERNWIRE_DATA: that is a key itself"]);
-    let outcome = check(&sandbox, &[("FERNWIRE_TLS_CERT", "x.pem"), ("FERNWIRE_TLS_KEY", PEM)], &[]);
-    outcome.fails(&["FERNWIRE_TLS_KEY: that is a key itself"]);
-    assert!(!outcome.stderr.contains("MC4C"), "{outcome:?}");
+    for text in [PEM, &format!("Bag Attributes\n    localKeyID: 01\n{PEM}")] {
+        let outcome = check(&sandbox, &[("FERNWIRE_TLS_CERT", "x.pem"), ("FERNWIRE_TLS_KEY", text)], &[]);
+        outcome.fails(&["FERNWIRE_TLS_KEY: that is a key itself"]);
+        assert!(!outcome.stderr.contains("MC4C"), "{outcome:?}");
+    }
 }
 
 #[test]

@@ -147,6 +147,31 @@ fn an_authority_is_named_by_flag_variable_or_system() {
 }
 
 #[test]
+fn an_authority_in_a_variable_is_for_the_servers_that_need_it() {
+    let sandbox = with_certs(&["127.0.0.1"]);
+    let (over_tls, over_tcp) = (serve_certs(&sandbox, &[]), sandbox.serve(&[]));
+    let (ca, pinned) = (sandbox.arg("certs/ca.pem"), over_tcp.pinned_url());
+    let query = |variable: &str, args: &[&str]| {
+        let client = Sandbox::new();
+        let mut query = client.fernwire(&["query", "SetA-One"]);
+        client.start(query.args(args).env("FERNWIRE_CA", variable)).wait()
+    };
+    for file in [&*ca, "no.pem", ""] {
+        query(file, &["--server", &pinned]).is_timestamps(1);
+        // The identity proves the server, whatever its certificate.
+        query(file, &["--server", &over_tls.pinned_url()]).is_timestamps(1);
+    }
+    query("no.pem", &["--server", over_tls.url()]).fails(&["no.pem"]);
+    let outcome = query("", &["--server", &pinned, "--ca", &ca]);
+    assert!(outcome.stderr.starts_with("Not used: --ca, since tcp://"), "{outcome:?}");
+    // Of another authority: nothing of the kind vouches for this server.
+    let other = with_certs(&["127.0.0.1"]);
+    query(&other.arg("certs/ca.pem"), &["--server", &over_tls.pinned_url()]).is_timestamps(1);
+    let named = ["--server", &over_tls.pinned_url(), "--ca", &other.arg("certs/ca.pem")];
+    query("", &named).fails(&["no TLS with tls://"]);
+}
+
+#[test]
 fn a_name_that_is_not_in_the_certificate_is_compared_with_those_that_are() {
     let sandbox = with_certs(&["localhost", "example.org"]);
     let server = serve_certs(&sandbox, &[]);

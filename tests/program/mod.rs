@@ -193,7 +193,7 @@ pub fn secrets_below(folder: &Path) -> Vec<String> {
         let path = entry.path();
         if path.is_dir() {
             secrets.extend(secrets_below(&path));
-        } else if is_secret(&path) {
+        } else if is_secret(&path) && path.exists() {
             let text = fs::read_to_string(&path).unwrap();
             let words =
                 text.split_whitespace().filter(|word| word.len() >= SHORTEST_SECRET && !word.starts_with("fwk1_"));

@@ -1,4 +1,4 @@
-//! `fernwire serve --check`: what would run, or what is wrong, without making or binding anything.
+//! `fernwire serve --check`: what would run, or what is wrong, without making anything or taking a port.
 
 use std::fmt::Write;
 use std::io;
@@ -12,10 +12,14 @@ use fernwire::config::server::ServerConfig;
 use rustix::fs::{Access, access};
 
 use crate::output;
+use crate::serve::banner::unused_certificate;
 use crate::serve::certificate::Certificate;
-use crate::serve::keys::{Planned, data_folder, plan_identity, plan_secret_key};
+use crate::serve::keys::{Planned, certificate_folder, data_folder, plan_identity, plan_secret_key};
+use crate::serve::places;
 
 pub(crate) fn run(config: &ServerConfig) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(places::check(&config.listeners))?;
     output::result(report(config)?)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -29,8 +33,11 @@ fn report(config: &ServerConfig) -> anyhow::Result<String> {
         writeln!(report, "  listening   {listener}")?;
     }
     keys(config, &mut report)?;
-    if config.listeners.iter().any(|endpoint| endpoint.address.scheme() == "tls") {
+    if config.has_tls_listener() {
         writeln!(report, "  certificate {}", certificate(config)?)?;
+    }
+    if let Some(unused) = config.unused_certificate() {
+        writeln!(report, "  note        {}", unused_certificate(unused))?;
     }
     let limits = changed_limits(&config.limits);
     writeln!(
@@ -42,7 +49,7 @@ fn report(config: &ServerConfig) -> anyhow::Result<String> {
         let (entries, tick) = (query.table.entries(), in_words(query.tick));
         writeln!(report, "  services    query (a table of {entries}, a timestamp every {tick})")?;
     }
-    write!(report, "Nothing was made, and nothing listens.")?;
+    write!(report, "Nothing was made, and nothing listens. Whether the ports are free was not tried.")?;
     Ok(report)
 }
 
@@ -77,7 +84,7 @@ fn keys(config: &ServerConfig, report: &mut String) -> anyhow::Result<()> {
 
 /// What `tls://` listeners would show.
 fn certificate(config: &ServerConfig) -> anyhow::Result<String> {
-    let data = data_folder(config)?;
+    let data = certificate_folder(config)?;
     if config.tls.is_none() {
         can_make_folder(&data)?;
     }

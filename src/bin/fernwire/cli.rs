@@ -4,13 +4,16 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, Resettable};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, Resettable, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use fernwire::certs::host_name::HostName;
 use fernwire::config::Kex;
 use fernwire::config::bounds::{TICK, parse_time};
 use fernwire::config::log::{LogFormat, LogLevel};
+use fernwire::config::secrecy::{is_key, redacted};
+use fernwire::keys::KeyFileError;
 use fernwire::transport::endpoint::Endpoint;
 
 const EXIT_CODES: &str = "\
@@ -80,10 +83,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", env = "FERNWIRE_DATA", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
     /// The certificate of tls:// listeners (PEM) [default: a self-signed one, made in the data directory].
-    #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_CERT", hide_env_values = true, requires = "tls_key")]
+    #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_CERT", hide_env_values = true)]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The certificate's private key (PEM).
-    #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_KEY", hide_env_values = true, requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_KEY", hide_env_values = true)]
     pub(crate) tls_key: Option<PathBuf>,
     /// The time from one timestamp to the next, such as 250ms [default: 1s].
     #[arg(long, value_name = "DURATION", env = "FERNWIRE_TICK", hide_env_values = true, value_parser = parse_tick)]
@@ -124,10 +127,10 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "MODES", default_value = "auto")]
     pub(crate) kex: Kex,
     /// The secret key's file [default: ./secret.key if you own it].
-    #[arg(long, value_name = "FILE", env = "FERNWIRE_SECRET_KEY_FILE", hide_env_values = true)]
+    #[arg(long, value_name = "FILE", env = "FERNWIRE_SECRET_KEY_FILE", hide_env_values = true, value_parser = path())]
     pub(crate) secret_key: Option<PathBuf>,
-    /// Trust the TLS authorities in this file (PEM) beside those of the system.
-    #[arg(long, value_name = "FILE", env = "FERNWIRE_CA", hide_env_values = true)]
+    /// Trust the TLS authorities in this file (PEM) beside those of the system [env: FERNWIRE_CA].
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub(crate) ca: Option<PathBuf>,
     /// Trust and remember a server that is not known yet, without asking.
     #[arg(long)]
@@ -140,7 +143,7 @@ pub(crate) struct ClientArgs {
 #[derive(Args)]
 pub(crate) struct KeygenArgs {
     /// The file to write; never overwritten.
-    #[arg(value_name = "FILE", default_value = "secret.key")]
+    #[arg(value_name = "FILE", default_value = "secret.key", value_parser = path())]
     pub(crate) file: PathBuf,
     /// Print one JSON object.
     #[arg(long)]
@@ -153,7 +156,7 @@ Clients trust whoever has a certificate of an authority whose ca.pem they name w
 server.pem and server-key.pem alone. To renew, run it again with the same --out and send the server SIGHUP.")]
 pub(crate) struct CertsArgs {
     /// The folder to write into: ca.pem, ca-key.pem, server.pem, server-key.pem.
-    #[arg(long, value_name = "DIR", default_value = "certs")]
+    #[arg(long, value_name = "DIR", default_value = "certs", value_parser = path())]
     pub(crate) out: PathBuf,
     /// A name or address under which clients reach the server; may be given several times [default: those of the
     /// certificate that is there, else localhost, 127.0.0.1 and ::1].
@@ -169,11 +172,14 @@ pub(crate) struct CertsArgs {
 
 #[derive(Args)]
 pub(crate) struct IdArgs {
-    /// Where the server listens; may be given several times.
-    #[arg(long, value_name = "URL", default_value = "tcp://127.0.0.1:3376")]
-    pub(crate) listen: Vec<Endpoint>,
+    /// The server's configuration, in TOML [default: $XDG_CONFIG_HOME/fernwire/config.toml if there is one].
+    #[arg(long, value_name = "FILE", env = "FERNWIRE_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the server listens; may be given several times, or with commas [default: tcp://127.0.0.1:3376].
+    #[arg(long, value_name = "URL", env = "FERNWIRE_LISTEN", hide_env_values = true, value_delimiter = ',')]
+    pub(crate) listen: Option<Vec<Endpoint>>,
     /// Where the server's state is kept [default: $XDG_DATA_HOME/fernwire].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "FERNWIRE_DATA", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
@@ -195,7 +201,7 @@ pub(crate) struct ManArgs {
     /// The command whose page it is; without one, the page of fernwire itself.
     pub(crate) command: Option<String>,
     /// The folder to write every page into; made if needed.
-    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    #[arg(long, value_name = "DIR", conflicts_with = "command", value_parser = path())]
     pub(crate) out: Option<PathBuf>,
     /// Print one JSON object that names what was written.
     #[arg(long, requires = "out")]
@@ -204,6 +210,39 @@ pub(crate) struct ManArgs {
 
 fn parse_tick(text: &str) -> Result<Duration, String> {
     parse_time(text, &TICK).ok_or_else(|| format!("a tick is a duration from {TICK}, such as 1s or 250ms"))
+}
+
+/// Paths of commands whose configuration the library does not check for us.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(file_name)
+}
+
+/// The path of a file, unless it is the text of a key: whatever names the file in an error would tell it.
+pub(crate) fn file_name(path: PathBuf) -> Result<PathBuf, KeyFileError> {
+    if path.to_str().is_some_and(is_key) { Err(KeyFileError::KeyAsName) } else { Ok(path) }
+}
+
+/// The same error without what could be a key: clap repeats the values of flags and variables that it refuses.
+pub(crate) fn without_keys(error: clap::Error) -> clap::Error {
+    let is_told = |value: &ContextValue| redacted(&value.to_string()).is_some();
+    if !error.context().any(|(_, value)| is_told(value)) {
+        return error;
+    }
+    // Built anew, since what the parser of the value said stays in an error for good, and may repeat the value.
+    let mut harmless = clap::Error::new(error.kind()).with_cmd(&grammar());
+    for (kind, value) in error.context() {
+        match value {
+            ContextValue::String(text) => {
+                let text = redacted(text).unwrap_or_else(|| text.clone());
+                harmless.insert(kind, ContextValue::String(text));
+            }
+            value if !is_told(value) => drop(harmless.insert(kind, value.clone())),
+            _ => {}
+        }
+    }
+    let tip = "a key belongs into a file (chmod 600) whose name is given; if it is secret, better make a new one";
+    harmless.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    harmless
 }
 
 /// The command line's grammar. A variable that is set to nothing counts as not set.

@@ -1,5 +1,6 @@
 //! How every client command reaches its server: which server, which keys, and what to ask a person about trust.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::{anyhow, bail};
@@ -7,14 +8,15 @@ use fernwire::channel::mode::{KeyMode, KeyModes};
 use fernwire::client::known_hosts::{KnownHosts, Provenance};
 use fernwire::client::trust::{Trust, TrustError};
 use fernwire::client::{Client, ConnectError, Options};
+use fernwire::config::secrecy::{is_key, reason, shown};
 use fernwire::config::{Folders, Kex, ServerKnown, find_secret_key};
 use fernwire::keys::{IdentityKey, KeyFileError, KeyKind};
-use fernwire::model::{PublicIdentity, Visible};
+use fernwire::model::PublicIdentity;
 use fernwire::transport::DialOptions;
-use fernwire::transport::endpoint::Endpoint;
+use fernwire::transport::endpoint::{Endpoint, ParseEndpointError};
 use fernwire::transport::tls::Roots;
 
-use crate::cli::ClientArgs;
+use crate::cli::{self, ClientArgs};
 use crate::output;
 
 /// A server that can be connected to again and again.
@@ -51,11 +53,7 @@ impl Server {
             accept_new: args.accept_new,
         };
         let secret_key = found.map(|found| found.key);
-        if args.ca.is_some() && endpoint.address.scheme() != "tls" {
-            output::note(format_args!("Not used: --ca, since {} has no certificate.", endpoint.without_identity()));
-        }
-        let roots = args.ca.as_deref().map(Roots::with_file).transpose()?.unwrap_or_default();
-        let dial = DialOptions { roots, ..DialOptions::default() };
+        let dial = DialOptions { roots: roots(args, &endpoint)?, ..DialOptions::default() };
         let options = Options { kex: args.kex, secret_key, trust, dial, ..Options::default() };
         Ok(Self { endpoint, options })
     }
@@ -85,31 +83,59 @@ impl Server {
     }
 }
 
+/// Whom to trust to vouch for the server. The flag is meant for this server; the variable is for whichever needs it.
+fn roots(args: &ClientArgs, endpoint: &Endpoint) -> anyhow::Result<Roots> {
+    let is_tls = endpoint.address.scheme() == "tls";
+    if args.ca.is_some() && !is_tls {
+        output::note(format_args!("Not used: --ca, since {} has no certificate.", endpoint.without_identity()));
+    }
+    let by_variable = match variable("FERNWIRE_CA") {
+        Some(file) if is_tls && endpoint.identity.is_none() => {
+            Some(cli::file_name(file.into()).map_err(|error| anyhow!("FERNWIRE_CA: {error}"))?)
+        }
+        _ => None,
+    };
+    let file = args.ca.clone().or(by_variable);
+    Ok(file.as_deref().map(Roots::with_file).transpose()?.unwrap_or_default())
+}
+
+/// A variable that is set to nothing counts as not set.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// The first argument if it is a URL, else `--server`, `FERNWIRE_SERVER`, and the local server. What is left in `words`
 /// are words, and none that was meant as an address or as a secret.
 fn choose_endpoint(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Endpoint> {
     let first = match words.first() {
-        Some(first) if first.contains("://") => Some(words.remove(0).parse::<Endpoint>()?),
+        Some(first) if first.contains("://") => Some(parse_endpoint(&words.remove(0))?),
         _ => None,
     };
-    if words.iter().any(|word| KeyKind::of(word) == KeyKind::Secret) {
+    if words.iter().any(|word| matches!(KeyKind::of(word), KeyKind::Secret | KeyKind::Identity | KeyKind::Pem)) {
         bail!("one of the arguments is a secret key; it is in your shell's history now, so make a new one");
     }
     if let Some(word) = words.iter().find(|word| looks_like_an_address(word)) {
         bail!(
             "`{}` looks like an address; an address goes first, once, and in full: tcp://host:port, tls://host:port or unix:///path",
-            Visible(word)
+            shown(word)
         );
     }
     match (first, &args.server) {
         (Some(_), Some(_)) => bail!("the server is named twice, by --server and by the first argument"),
         (Some(endpoint), None) => Ok(endpoint),
         (None, Some(endpoint)) => Ok(endpoint.clone()),
-        (None, None) => match std::env::var("FERNWIRE_SERVER") {
-            Ok(text) if !text.is_empty() => text.parse().map_err(|error| anyhow!("FERNWIRE_SERVER: {error}")),
-            _ => Ok(Endpoint::default_local()),
+        (None, None) => match variable("FERNWIRE_SERVER") {
+            Some(text) => parse_endpoint(&text.to_string_lossy()).map_err(|error| anyhow!("FERNWIRE_SERVER: {error}")),
+            None => Ok(Endpoint::default_local()),
         },
     }
+}
+
+fn parse_endpoint(text: &str) -> anyhow::Result<Endpoint> {
+    if is_key(text) {
+        bail!("that is a key, where the address of a server belongs; if it is secret, better make a new one");
+    }
+    text.parse().map_err(|error: ParseEndpointError| anyhow!(reason(error)))
 }
 
 fn looks_like_an_address(word: &str) -> bool {

@@ -3,30 +3,31 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use fernwire::config::{self, Folders};
-use fernwire::keys::IdentityKey;
+use fernwire::config::{find_identity, identity_key};
 use fernwire::transport::tcp;
 use serde_json::json;
 
 use crate::cli::IdArgs;
+use crate::configure::{self, Origins};
 use crate::output;
 use crate::serve::banner::connect_line;
+use crate::serve::keys::data_folder;
 
-pub(crate) fn run(args: &IdArgs) -> anyhow::Result<ExitCode> {
-    let data = match &args.data {
-        Some(data) => data.clone(),
-        None => Folders::from_env(|name| std::env::var_os(name))?.data,
+pub(crate) fn run(args: IdArgs, origins: &Origins) -> anyhow::Result<ExitCode> {
+    let as_json = args.json;
+    let config = configure::server_to_show(args, origins)?;
+    let data = data_folder(&config)?;
+    let Some(key) = find_identity(&data)? else {
+        let path = identity_key(&data);
+        bail!(
+            "there is no key file {}; `fernwire serve` makes it on its first run, and --data names another folder",
+            path.display()
+        )
     };
-    let path = config::identity_key(&data);
-    let identity = match IdentityKey::load(&path) {
-        Ok(key) => key.public(),
-        Err(error) if error.is_missing() => {
-            bail!("{error}; `fernwire serve` makes it on its first run, and --data names another folder")
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let endpoints: Vec<_> = args.listen.iter().map(|listen| tcp::reachable(&listen.with_identity(identity))).collect();
-    if args.json {
+    let identity = key.public();
+    let pinned = config.listeners.iter().map(|listen| tcp::reachable(&listen.with_identity(identity)));
+    let endpoints: Vec<_> = pinned.collect();
+    if as_json {
         let urls: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
         output::json(&json!({ "identity": identity.to_string(), "endpoints": urls }))?;
     } else {

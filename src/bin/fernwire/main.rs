@@ -23,14 +23,14 @@ use cli::{Cli, Command};
 use configure::Origins;
 
 fn main() -> ExitCode {
-    let matches = cli::command().get_matches();
-    let Cli { command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let matches = cli::command().try_get_matches().unwrap_or_else(|error| cli::without_keys(error).exit());
+    let Cli { command } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| cli::without_keys(error).exit());
     let result = match command {
         Command::Serve(args) => serve::run(args, &Origins::of(&matches)),
         Command::Query(args) => query::run(args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Certs(args) => certs::run(&args),
-        Command::Id(args) => id::run(&args),
+        Command::Id(args) => id::run(args, &Origins::of(&matches)),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -7,7 +7,6 @@ use fernwire::config::server::ServerConfig;
 use fernwire::server::Server;
 use fernwire::service::Services;
 use fernwire::service::query::Query;
-use fernwire::transport::endpoint::Address;
 use fernwire::transport::{self, ListenOptions};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,9 +19,10 @@ use crate::{check, logging, output, systemd};
 pub(crate) mod banner;
 pub(crate) mod certificate;
 pub(crate) mod keys;
+pub(crate) mod places;
 
 use certificate::Certificate;
-use keys::{Keys, data_folder, prepare_folder};
+use keys::{Keys, certificate_folder, prepare_folder};
 
 pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode> {
     let only_check = args.check;
@@ -37,6 +37,7 @@ pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode
 }
 
 async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
+    places::check(&config.listeners).await?;
     let keys = Keys::prepare(&config)?;
     let certificate = prepare_certificate(&config)?;
     let options = ListenOptions { certificate: certificate.as_ref().map(Certificate::shown) };
@@ -81,10 +82,10 @@ async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
 
 /// What `tls://` listeners show, if there are any.
 fn prepare_certificate(config: &ServerConfig) -> anyhow::Result<Option<Certificate>> {
-    if !config.listeners.iter().any(|endpoint| matches!(endpoint.address, Address::Tls { .. })) {
+    if !config.has_tls_listener() {
         return Ok(None);
     }
-    let data = data_folder(config)?;
+    let data = certificate_folder(config)?;
     if config.tls.is_none() {
         prepare_folder(&data)?;
     }

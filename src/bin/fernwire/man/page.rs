@@ -21,7 +21,12 @@ struct Item {
 }
 
 /// The variables that are no argument's.
-const VARIABLES: [Item; 6] = [
+const VARIABLES: [Item; 7] = [
+    Item {
+        name: "FERNWIRE_CA",
+        arguments: &["ca"],
+        text: "The same as --ca, which counts more; only for servers on tls:// whose address has no identity.",
+    },
     Item {
         name: "FERNWIRE_SERVER",
         arguments: &["server"],

@@ -1,6 +1,7 @@
 //! What a server says when it is ready, with lines that connect to it.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use fernwire::channel::mode::KeyMode;
 use fernwire::config::server::ServerConfig;
@@ -35,6 +36,9 @@ impl Keys {
         }
         if let Some(certificate) = certificate {
             writeln!(banner, "  certificate {}\n              ({})", certificate.describe(), certificate.origin())?;
+        }
+        if let Some(unused) = config.unused_certificate() {
+            writeln!(banner, "  note        {}", unused_certificate(unused))?;
         }
         if self.policy.modes().contains(KeyMode::Psk) {
             writeln!(
@@ -73,6 +77,11 @@ impl Keys {
         }
         Ok(connect_line(&endpoint, &flags))
     }
+}
+
+/// What a person has to know who has configured this certificate.
+pub(crate) fn unused_certificate(certificate: &Path) -> String {
+    format!("the certificate {} is not used: --listen names no tls:// address", certificate.display())
 }
 
 /// A command that connects, ready to be pasted.

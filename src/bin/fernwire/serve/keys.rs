@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use fernwire::channel::handshake::Policy;
 use fernwire::config::server::ServerConfig;
-use fernwire::config::{self, Folders, Kex, SECRET_KEY_FILE, find_secret_key};
+use fernwire::config::{self, Folders, Kex, SECRET_KEY_FILE, find_identity, find_secret_key};
 use fernwire::keys::{IdentityKey, KeyFileError, SecretKey};
 
 /// A key with the file that holds it.
@@ -93,14 +93,14 @@ pub(crate) fn data_folder(config: &ServerConfig) -> anyhow::Result<PathBuf> {
     }
 }
 
+/// The same where only a certificate is kept there; if one was named, nothing is, and no home is needed.
+pub(crate) fn certificate_folder(config: &ServerConfig) -> anyhow::Result<PathBuf> {
+    if config.tls.is_some() { Ok(PathBuf::new()) } else { data_folder(config) }
+}
+
 /// The identity that is kept in this folder, or is to be made there.
 pub(crate) fn plan_identity(data: &Path) -> Result<Planned<IdentityKey>, KeyFileError> {
-    let path = config::identity_key(data);
-    match IdentityKey::load(&path) {
-        Ok(key) => Ok(Planned { key: Some(key), path }),
-        Err(error) if error.is_missing() => Ok(Planned { key: None, path }),
-        Err(error) => Err(error),
-    }
+    Ok(Planned { key: find_identity(data)?, path: config::identity_key(data) })
 }
 
 pub(crate) fn prepare_folder(data: &Path) -> anyhow::Result<()> {
