@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::{RunningServer, Sandbox};
+use crate::program::{FERNWIRE, RunningServer, Sandbox};
 
 /// A server whose certificate `fernwire certs` has made, with this tick.
 fn server(sandbox: &Sandbox, tick: &str) -> RunningServer {
@@ -99,10 +99,54 @@ fn a_servers_own_pair_is_made_anew_when_it_is_missing() {
 }
 
 #[test]
-fn a_server_without_tls_serves_on() {
+fn without_a_certificate_it_ends_the_server() {
     let server = Sandbox::new().serve(&[]);
     server.signal("HUP");
-    server.log().wait_for("SIGHUP");
+    let outcome = server.wait();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stderr.contains("SIGHUP: there is no certificate to reload; the server stops"), "{outcome:?}");
+}
+
+#[test]
+fn a_server_that_nohup_keeps_serves_on() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command("nohup");
+    command.args([FERNWIRE, "serve", "--listen", "tcp://127.0.0.1:0", "--tick", "20ms"]);
+    let server = sandbox.serve_with(&mut command);
+    server.signal("HUP");
+    server.log().wait_for("SIGHUP: there is no certificate to reload");
     Sandbox::new().paste(server.connect_lines()[0]).is_timestamps(2);
     assert!(!server.stop().contains(" WARN "));
+}
+
+/// Runs a program on a terminal of its own until it has said that it is ready, closes the terminal, and prints how the
+/// program ended; what does not end by itself is killed.
+const CLOSED_TERMINAL: &str = "
+import os, pty, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b''
+while b'Stop with Ctrl-C.' not in seen:
+    seen += os.read(terminal, 4096)
+os.close(terminal)
+for turn in range(1000):
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    if ended:
+        break
+    time.sleep(0.02)
+else:
+    os.kill(pid, 9)
+    status = os.waitpid(pid, 0)[1]
+print(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 'killed')
+";
+
+#[test]
+fn a_closed_terminal_ends_the_server_that_was_started_on_it() {
+    let sandbox = Sandbox::new();
+    for url in ["tls://127.0.0.1:0", "tcp://127.0.0.1:0"] {
+        let mut python = sandbox.command("python3");
+        let outcome = sandbox.start(python.args(["-c", CLOSED_TERMINAL, FERNWIRE, "serve", "--listen", url])).wait();
+        assert_eq!(outcome.stdout, "0\n", "{url}: {outcome:?}");
+    }
 }

@@ -62,7 +62,11 @@ more than the environment, that more than the file, and that more than the defau
 path in the file begins at the folder of the file. --config /dev/null is for no file at all.
 
 The log goes to stderr. At the levels error, warn and info, events that repeat are counted and told
-once a minute; debug and trace write every one.")]
+once a minute; debug and trace write every one.
+
+SIGTERM and SIGINT end the server, a second one at once. SIGHUP loads the certificate of tls://
+anew; without one, or when the terminal that the server was started on is gone, it ends the server
+too. Under nohup or systemd it never does.")]
 pub(crate) struct ServeArgs {
     /// The configuration, in TOML [default: $XDG_CONFIG_HOME/fernwire/config.toml if there is one].
     #[arg(long, value_name = "FILE", env = "FERNWIRE_CONFIG", hide_env_values = true)]

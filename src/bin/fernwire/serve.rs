@@ -7,9 +7,8 @@ use fernwire::config::server::ServerConfig;
 use fernwire::server::Server;
 use fernwire::service::Services;
 use fernwire::service::query::Query;
-use fernwire::transport::{self, ListenOptions};
+use fernwire::transport::{self, ListenOptions, Listener};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::configure::{self, Origins};
@@ -20,9 +19,11 @@ pub(crate) mod banner;
 pub(crate) mod certificate;
 pub(crate) mod keys;
 pub(crate) mod places;
+mod signals;
 
 use certificate::Certificate;
 use keys::{Keys, certificate_folder, prepare_folder};
+use signals::{Signals, Wish};
 
 pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode> {
     let only_check = args.check;
@@ -33,51 +34,68 @@ pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode
     let log = logging::start(config.log_level, config.log_format)?;
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, &log))
+    let ended = runtime.block_on(serve(config, &log));
+    // A name that is still being looked up keeps nobody waiting.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
-    places::check(&config.listeners).await?;
-    let keys = Keys::prepare(&config)?;
-    let certificate = prepare_certificate(&config)?;
-    let options = ListenOptions { certificate: certificate.as_ref().map(Certificate::shown) };
-    let mut listeners = Vec::new();
-    for endpoint in &config.listeners {
-        listeners.push(transport::listen(endpoint, &options).await?);
-    }
-    // Before the banner, so that whoever reads it can already stop us.
+    // Before anything that takes time: a signal that comes early is not lost, and does not kill.
     let mut signals = Signals::new()?;
-    let mut reloads = signal(SignalKind::hangup())?;
+    let Prepared { keys, certificate, listeners } = tokio::select! {
+        prepared = Prepared::new(&config) => prepared?,
+        () = signals.terminated() => {
+            tracing::info!("stopped before it was ready");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
     output::result(keys.banner(&config, &local, certificate.as_ref())?)?;
     certificate.iter().for_each(Certificate::warn_if_due);
     systemd::ready(&local);
     let services = Services { query: config.query.map(|query| Query::new(query.table, query.tick)) };
     let server = Server::new(keys.policy, services, config.limits, Settings::default());
-    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let (stop, stop_ordered) = tokio::sync::oneshot::channel();
     let obeying = async {
-        loop {
-            tokio::select! {
-                () = signals.next() => break,
-                _ = reloads.recv() => {
-                    systemd::reloading();
-                    reload(certificate.as_ref());
-                    systemd::ready(&local);
-                }
-            }
+        while signals.next(certificate.is_some()).await == Wish::Reload {
+            systemd::reloading();
+            reload(certificate.as_ref());
+            systemd::ready(&local);
         }
         systemd::stopping(config.limits.drain_timeout);
         let _ = stop.send(());
-        signals.next().await;
+        signals.terminated().await;
     };
     tokio::select! {
-        () = server.run(listeners, async { drop(stopped.await) }) => {}
+        () = server.run(listeners, async { drop(stop_ordered.await) }) => {}
         () = obeying => tracing::warn!("stopped at once by a second signal"),
         // It never completes.
         () = log.tell_what_was_counted() => {}
     }
     log.end_window();
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a server needs before it serves.
+struct Prepared {
+    keys: Keys,
+    certificate: Option<Certificate>,
+    listeners: Vec<Box<dyn Listener>>,
+}
+
+impl Prepared {
+    async fn new(config: &ServerConfig) -> anyhow::Result<Self> {
+        places::check(&config.listeners).await?;
+        let keys = Keys::prepare(config)?;
+        let certificate = prepare_certificate(config)?;
+        let options = ListenOptions { certificate: certificate.as_ref().map(Certificate::shown) };
+        let mut listeners = Vec::new();
+        for endpoint in &config.listeners {
+            listeners.push(transport::listen(endpoint, &options).await?);
+        }
+        Ok(Self { keys, certificate, listeners })
+    }
 }
 
 /// What `tls://` listeners show, if there are any.
@@ -97,25 +115,6 @@ fn reload(certificate: Option<&Certificate>) {
     match certificate {
         Some(certificate) => certificate.reload(),
         None => tracing::info!("SIGHUP: there is no certificate to reload"),
-    }
-}
-
-/// SIGINT and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
     }
 }
 
