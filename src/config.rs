@@ -96,7 +96,7 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// How long a session that has proven nothing may ask nothing.
     pub anonymous_idle_timeout: Duration,
-    /// From the order to stop until the last session is ended.
+    /// How long a server that was told to stop finishes what it has begun.
     pub drain_timeout: Duration,
 }
 

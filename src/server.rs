@@ -28,6 +28,9 @@ const MIN_ACCEPT_PAUSE: Duration = Duration::from_millis(5);
 /// The longest rest after an accept error.
 const MAX_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long after the end of a drain the sessions that are left may take to say goodbye, so that their peers hear it.
+pub const GOODBYE_TIME: Duration = Duration::from_secs(3);
+
 type Io = Box<dyn ByteStream>;
 
 /// What all sessions of a server share.
@@ -48,7 +51,8 @@ impl Server {
         Self(Arc::new(Context { policy, services, limits, settings, admission: Admission::new(limits) }))
     }
 
-    /// Serves until `shutdown` completes, then lets what is being answered finish for [`Limits::drain_timeout`].
+    /// Serves until `shutdown` completes, then lets what is being answered finish for [`Limits::drain_timeout`]; saying
+    /// goodbye to those that cannot takes up to [`GOODBYE_TIME`] more.
     pub async fn run(self, listeners: Vec<Box<dyn Listener>>, shutdown: impl Future<Output = ()>) {
         let context = self.0;
         let (stop, stopping) = watch::channel(false);
@@ -66,7 +70,7 @@ impl Server {
                 while connections.join_next().await.is_some() {}
             }
         };
-        let drained = tokio::time::timeout(context.limits.drain_timeout, draining).await;
+        let drained = tokio::time::timeout(context.limits.drain_timeout + GOODBYE_TIME, draining).await;
         match drained {
             Ok(_) => info!("stopped: every session has ended"),
             Err(_) => warn!("stopped: some sessions did not end in time and are cut"),

@@ -30,8 +30,6 @@ use crate::service::ReplySink;
 const MAX_QUEUE: usize = 1 << 20;
 /// How long the peer may take to read one message.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long before the end of a drain a session says goodbye, so that the peer hears it.
-const GOODBYE_TIME: Duration = Duration::from_secs(3);
 
 /// Serves one client until either side ends the session.
 pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bool, stopping: watch::Receiver<bool>) {
@@ -219,8 +217,7 @@ impl Session {
                 Some(ended) = self.requests.join_next_with_id() => self.forget(ended).await,
                 () = stopped(&mut stopping), if !server_stops => {
                     server_stops = true;
-                    let patience = self.context.limits.drain_timeout.saturating_sub(GOODBYE_TIME);
-                    let by = Instant::now() + patience;
+                    let by = Instant::now() + self.context.limits.drain_timeout;
                     ending = Some(match ending {
                         Some(ending) => Ending { by: by.min(ending.by), ..ending },
                         None => Ending { by, goodbye: goodbye(CloseReason::GoingAway, "the server stops") },
