@@ -34,6 +34,9 @@ const CLOCK_SKEW: Duration = Duration::from_secs(3600);
 
 const DAY: u64 = 24 * 3600;
 
+/// What the names of our authorities begin with.
+pub const AUTHORITY_NAME: &str = "Fernwire CA";
+
 /// Why no certificate could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
@@ -75,7 +78,7 @@ impl Authority {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut mark = [0; 4];
         getrandom::fill(&mut mark)?;
-        let name = format!("Fernwire CA {:08x}", u32::from_be_bytes(mark));
+        let name = format!("{AUTHORITY_NAME} {:08x}", u32::from_be_bytes(mark));
         let mut params = params(&name, OffsetDateTime::now_utc() + AUTHORITY_LIFETIME)?;
         // It issues certificates of servers, and no further authorities.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));

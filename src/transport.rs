@@ -193,6 +193,16 @@ pub enum DialError {
         /// How long was waited.
         timeout: Duration,
     },
+    /// There is no way there.
+    #[error(
+        "{endpoint} cannot be reached ({source}); the machine is off or not on this network, or a firewall refuses"
+    )]
+    Unreachable {
+        /// Where.
+        endpoint: Endpoint,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// There is a connection, and no TLS over it.
     #[cfg(feature = "tls")]
     #[error("no TLS with {endpoint}: {source}")]
@@ -217,6 +227,9 @@ impl DialError {
         let endpoint = endpoint.without_identity();
         match source.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Self::Refused { endpoint },
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                Self::Unreachable { endpoint, source }
+            }
             _ => Self::Io { endpoint, source },
         }
     }

@@ -11,7 +11,7 @@ use fernwire::transport::tls::{Refused, TlsError};
 use fernwire::transport::{DialError, ProvenBy};
 use rcgen::{ExtendedKeyUsagePurpose, SanType, date_time_ymd};
 
-use crate::common::{Bed, count};
+use crate::common::{Bed, certificate_for, count};
 use crate::forge::{Authority, Pair};
 
 /// How a client fares that dials this host, trusts this authority, and meets this certificate.
@@ -73,8 +73,15 @@ async fn a_certificate_for_another_host_is_refused() {
         let (refused, text) = refusal(host, &foreign, &authority.pair).await;
         assert!(matches!(refused, Refused::Name { .. }), "{refused:?}");
         let compared = format!("is for example.org, *.localhost, 127, and not for {host};");
-        says(&text, &[&compared, &format!("`fernwire certs --host {host}`")]);
+        says(&text, &[&compared, &format!("ask whoever issued it, `Authority`, for one that is for {host} too")]);
     }
+    // Where it was made with the program, the command keeps the names that it has.
+    let folder = tempfile::tempdir().unwrap();
+    let ours = certificate_for(&["example.org", "10.0.0.1"], folder.path());
+    let bed = Bed::showing(&ours, KeyMode::X25519, Limits::default()).await;
+    let error = Client::connect(&bed.endpoint, &bed.options()).await.err().unwrap().to_string();
+    says(&error, &["`fernwire certs --host example.org --host 10.0.0.1 --host 127.0.0.1`"]);
+    bed.stop().await;
     // An address in the common name, or written as a DNS name, is none.
     for names in [vec![], vec![dns("127.0.0.1")]] {
         let in_words = authority.issue(|params| {

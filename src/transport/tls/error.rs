@@ -81,7 +81,7 @@ pub(super) fn from_client(error: io::Error) -> io::Error {
             "the client does not trust the issuer of our certificate"
         }
         Some(Error::AlertReceived(AlertDescription::CertificateExpired)) => {
-            "the client takes our certificate for ended"
+            "the client finds that our certificate has ended or not begun"
         }
         Some(Error::AlertReceived(_)) => "the client broke the TLS handshake off; it may not accept our certificate",
         Some(_) => "the client sent what TLS does not allow there",

@@ -12,8 +12,12 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use time::OffsetDateTime;
 
+use crate::certs::AUTHORITY_NAME;
 use crate::certs::pem::{PemError, load_certificates};
 use crate::certs::summary::{self, Summary};
+
+/// The most names that a command to paste repeats.
+const MAX_HOSTS: usize = 10;
 
 /// Who vouches for servers: the authorities that this system trusts, and those of a file.
 #[derive(Debug, Clone, Default)]
@@ -69,20 +73,19 @@ impl Roots {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// It is for other hosts.
-    #[error(
-        "its certificate is for {names}, and not for {wanted}; connect under a name that is in it, or have it made \
-         again on the server with `fernwire certs --host {wanted}`"
-    )]
+    #[error("its certificate is for {names}, and not for {wanted}; connect under a name that is in it, or {remedy}")]
     Name {
         /// What it is for.
         names: String,
         /// What was dialled.
         wanted: String,
+        /// How to come by one that is for both.
+        remedy: String,
     },
     /// It has ended.
     #[error(
-        "its certificate was valid until {not_after}, and now it is {now}; renew it on the server (`fernwire certs`, \
-         then SIGHUP), or set this clock"
+        "its certificate was valid until {not_after}, and now it is {now}; renew it where it was made, then send the \
+         server SIGHUP; or set this clock"
     )]
     Expired {
         /// Its last moment.
@@ -162,7 +165,8 @@ impl Refused {
         let now = moment(now);
         match error {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Self::Name { names: summary.names(), wanted: host.to_str().into_owned() }
+                let wanted = host.to_str().into_owned();
+                Self::Name { names: summary.names(), remedy: another_name(&summary, &wanted), wanted }
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 Self::Expired { not_after: summary::minute(summary.not_after), now }
@@ -189,6 +193,19 @@ impl Refused {
             }
             other => Self::Other(other.to_string()),
         }
+    }
+}
+
+/// How to have a certificate that is for one more name. Whoever issues one names all: the others would be gone.
+fn another_name(certificate: &Summary, wanted: &str) -> String {
+    let names = certificate.names.iter().map(String::as_str).chain([wanted]);
+    if certificate.is_self_signed {
+        "use the address with the server's identity, #fwk1_..., which `fernwire id` prints on the server".to_owned()
+    } else if certificate.issuer.starts_with(AUTHORITY_NAME) && certificate.names.len() <= MAX_HOSTS {
+        let hosts: Vec<_> = names.map(|name| format!("--host {name}")).collect();
+        format!("have it made again, where it was made, with `fernwire certs {}`", hosts.join(" "))
+    } else {
+        format!("ask whoever issued it, `{}`, for one that is for {wanted} too", certificate.issuer)
     }
 }
 
