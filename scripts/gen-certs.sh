@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes certificates for TLS in certs/, for a server under these names and addresses, and prints the two commands that
-# use them. Run again, with or without names, it renews the server's certificate under the same authority.
+# use them. Run again, with or without names, it renews the server's certificate under the same authority; --force begins
+# a new authority and keeps the old one beside it.
 set -euo pipefail
 
 case "${1:-}" in
 -h | --help)
-    echo "usage: scripts/gen-certs.sh [NAME]...    such as: scripts/gen-certs.sh example.org 192.0.2.7"
+    echo "usage: scripts/gen-certs.sh [NAME]... [--force]    such as: scripts/gen-certs.sh example.org 192.0.2.7"
     exit 0
     ;;
 esac

@@ -3,9 +3,11 @@
 //!
 //! ```text
 //! Authority (ca.pem, ca-key.pem) --issue--> PemPair (server.pem, server-key.pem)      self_signed() --> PemPair
+//! Folder --change--> keep, put_pair --commit--> all of it, back to back
 //! ```
 //! All keys are ECDSA on P-256, which every TLS library takes.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::{
@@ -15,8 +17,10 @@ use rcgen::{
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+pub mod folder;
 pub mod host_name;
 pub mod pem;
+pub mod signature;
 pub mod summary;
 
 use host_name::HostName;
@@ -36,6 +40,8 @@ const DAY: u64 = 24 * 3600;
 
 /// What the names of our authorities begin with.
 pub const AUTHORITY_NAME: &str = "Fernwire CA";
+/// How the names of our self-signed certificates begin, by which they are known as ours.
+const SELF_SIGNED: &str = "Fernwire self-signed";
 
 /// Why no certificate could be made.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +66,14 @@ pub enum CertificateError {
     /// The system gave no random bytes.
     #[error("the operating system gave no random bytes: {0}")]
     Entropy(#[from] getrandom::Error),
+    /// The authority's certificate or key serves for something else.
+    #[error("the authority of {} could issue nothing: {source}", .path.display())]
+    Issue {
+        /// Its certificate's file.
+        path: PathBuf,
+        /// What the generator says.
+        source: rcgen::Error,
+    },
     /// The generator refused.
     #[error("no certificate could be made: {0}")]
     Generator(#[from] rcgen::Error),
@@ -76,10 +90,7 @@ impl Authority {
     /// A new authority with a name of its own, so that two are never taken for each other.
     pub fn generate() -> Result<Self, CertificateError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut mark = [0; 4];
-        getrandom::fill(&mut mark)?;
-        let name = format!("{AUTHORITY_NAME} {:08x}", u32::from_be_bytes(mark));
-        let mut params = params(&name, OffsetDateTime::now_utc() + AUTHORITY_LIFETIME)?;
+        let mut params = params(&marked_name(AUTHORITY_NAME)?, OffsetDateTime::now_utc() + AUTHORITY_LIFETIME)?;
         // It issues certificates of servers, and no further authorities.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -90,13 +101,15 @@ impl Authority {
     /// The authority of this certificate and key.
     pub fn from_pem(pem: PemPair) -> Result<Self, CertificateError> {
         let certificate = pem.certificate()?;
-        let summary = Summary::of(&certificate).ok_or(rcgen::Error::CouldNotParseCertificate)?;
+        let unreadable = || pem.unusable("it cannot be read as an authority's certificate".into());
+        let summary = Summary::of(&certificate).ok_or_else(unreadable)?;
         if !summary.is_authority {
             return Err(CertificateError::NotAnAuthority(summary.subject));
         }
-        let key = KeyPair::from_pem(pem.key())?;
+        let key = key_pair(&pem)?;
         pem.check_key(key.public_key_raw(), &certificate)?;
-        Ok(Self { issuer: Issuer::from_ca_cert_der(&certificate, key)?, summary, pem })
+        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|_| unreadable())?;
+        Ok(Self { issuer, summary, pem })
     }
 
     /// What its certificate says.
@@ -120,7 +133,9 @@ impl Authority {
             });
         }
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let certificate = server_params(names, not_after)?.signed_by(&key, &self.issuer)?;
+        let signed = server_params(&common_name(names)?, names, not_after)?.signed_by(&key, &self.issuer);
+        let certificate = signed
+            .map_err(|source| CertificateError::Issue { path: self.pem.certificate_path().to_owned(), source })?;
         Ok(PemPair::new(certificate.pem(), Zeroizing::new(key.serialize_pem())))
     }
 }
@@ -128,9 +143,45 @@ impl Authority {
 /// A new key, and a certificate that nobody but itself vouches for: for clients that pin the server's identity.
 pub fn self_signed(names: &[HostName]) -> Result<PemPair, CertificateError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let params = server_params(names, OffsetDateTime::now_utc() + SERVER_LIFETIME)?;
-    let certificate = params.self_signed(&key)?;
-    Ok(PemPair::new(certificate.pem(), Zeroizing::new(key.serialize_pem())))
+    let certificate = self_sign(&marked_name(SELF_SIGNED)?, names, &key)?;
+    Ok(PemPair::new(certificate, Zeroizing::new(key.serialize_pem())))
+}
+
+/// A new self-signed certificate for the key in this file, for those who know the server by it. It is called as the one
+/// before it, if that is for the same key.
+pub fn self_signed_again(names: &[HostName], before: &Path, key: &Path) -> Result<PemPair, CertificateError> {
+    let before = load_pair(before, key).and_then(|pair| pair.certificate()).ok().filter(signature::is_own);
+    let common_name = match before.as_ref().and_then(Summary::of) {
+        Some(before) => before.subject,
+        None => marked_name(SELF_SIGNED)?,
+    };
+    let key = PemPair::load_key(key)?;
+    let certificate = self_sign(&common_name, names, &key_pair(&key)?)?;
+    Ok(key.with_certificate(certificate))
+}
+
+fn self_sign(common_name: &str, names: &[HostName], key: &KeyPair) -> Result<String, CertificateError> {
+    let params = server_params(common_name, names, OffsetDateTime::now_utc() + SERVER_LIFETIME)?;
+    Ok(params.self_signed(key)?.pem())
+}
+
+/// Reads a certificate and its key, which must belong together.
+pub fn load_pair(certificate: &Path, key: &Path) -> Result<PemPair, PemError> {
+    let pair = PemPair::load(certificate, key)?;
+    pair.check_key(key_pair(&pair)?.public_key_raw(), &pair.certificate()?)?;
+    Ok(pair)
+}
+
+/// Whatever form the key is in.
+fn key_pair(pem: &PemPair) -> Result<KeyPair, PemError> {
+    KeyPair::try_from(&*Zeroizing::new(pem.private_key()?)).map_err(|_| pem.unusable_key())
+}
+
+/// A name that begins like this and is nobody else's.
+fn marked_name(kind: &str) -> Result<String, CertificateError> {
+    let mut mark = [0; 4];
+    getrandom::fill(&mut mark)?;
+    Ok(format!("{kind} {:08x}", u32::from_be_bytes(mark)))
 }
 
 /// What every certificate of ours has.
@@ -148,10 +199,16 @@ fn params(common_name: &str, not_after: OffsetDateTime) -> Result<CertificatePar
     Ok(params)
 }
 
-fn server_params(names: &[HostName], not_after: OffsetDateTime) -> Result<CertificateParams, CertificateError> {
-    // Clients look at the alternative names alone; this one is for people.
-    let first = names.first().ok_or(CertificateError::NoNames)?;
-    let mut params = params(&common_name(first), not_after)?;
+/// Clients look at the alternative names alone; the common name is for people.
+fn server_params(
+    common_name: &str,
+    names: &[HostName],
+    not_after: OffsetDateTime,
+) -> Result<CertificateParams, CertificateError> {
+    if names.is_empty() {
+        return Err(CertificateError::NoNames);
+    }
+    let mut params = params(common_name, not_after)?;
     params.use_authority_key_identifier_extension = true;
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -160,9 +217,9 @@ fn server_params(names: &[HostName], not_after: OffsetDateTime) -> Result<Certif
     Ok(params)
 }
 
-/// RFC 5280, appendix A.1: a common name has at most 64 characters.
-fn common_name(name: &HostName) -> String {
-    name.to_string().chars().take(64).collect()
+/// The first name. RFC 5280, appendix A.1: a common name has at most 64 characters.
+fn common_name(names: &[HostName]) -> Result<String, CertificateError> {
+    Ok(names.first().ok_or(CertificateError::NoNames)?.to_string().chars().take(64).collect())
 }
 
 fn alternative_name(name: &HostName) -> Result<SanType, rcgen::Error> {

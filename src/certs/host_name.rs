@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use rustls_pki_types::DnsName;
+use rustls_pki_types::{CertificateDer, DnsName};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// A name or an address under which clients reach a server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +23,25 @@ impl HostName {
             Self::Dns(name) => name == "localhost",
             Self::Ip(address) => address.to_canonical().is_loopback(),
         }
+    }
+}
+
+/// The names and addresses that a certificate is for, in full; those that none of ours could have are left out.
+pub fn names_in(certificate: &CertificateDer<'_>) -> Vec<HostName> {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+    let names = parsed.subject_alternative_name().ok().flatten();
+    let names = names.map_or(&[][..], |extension| &extension.value.general_names);
+    names.iter().filter_map(alternative_name).collect()
+}
+
+fn alternative_name(name: &GeneralName<'_>) -> Option<HostName> {
+    match name {
+        GeneralName::DNSName(name) => name.parse().ok(),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(HostName::Ip)
+        }
+        _ => None,
     }
 }
 
@@ -123,6 +143,16 @@ mod tests {
         for malformed in ["", ".", "*", "*.org", "a.*.org", "300.1.1.1", "1.2.3", "a b", "-a.org", "a..org", "::1::"] {
             assert_eq!(parse(malformed), Err(Malformed), "{malformed}");
         }
+    }
+
+    #[test]
+    fn a_certificate_has_the_names_that_it_was_made_for_however_long_and_many() {
+        let long = format!("{}.example", ["a".repeat(60), "b".repeat(60), "c".repeat(60)].join("."));
+        let mut names: Vec<HostName> = (0..100).map(|number| format!("h{number}.example").parse().unwrap()).collect();
+        names
+            .extend([long, "*.example.org".into(), "192.0.2.7".into(), "::1".into()].map(|name| name.parse().unwrap()));
+        let pair = crate::certs::self_signed(&names).unwrap();
+        assert_eq!(names_in(&pair.certificate().unwrap()), names);
     }
 
     proptest! {

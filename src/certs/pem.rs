@@ -1,22 +1,27 @@
 //! A certificate and its private key as PEM (RFC 7468), in memory and in their two files.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 use zeroize::Zeroizing;
 
+use super::folder::{Folder, FolderError};
 use crate::keys::KeyFileError;
-use crate::keys::files::{read_private_key, replace_private, replace_public};
+use crate::keys::files::{open_regular, read_at_most, read_private_key};
 
-/// No file of certificates is longer than this many bytes.
+/// No file of certificates is longer than this many bytes; a longer one is refused.
 const MAX_CERTIFICATE_FILE: u64 = 1 << 20;
 
 /// What stands in a locked key of OpenSSL's older form (RFC 1421), which is between the markers of an open one.
 const LOCKED: &str = "Proc-Type: 4,ENCRYPTED";
+
+/// How the marker of every private key ends.
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 
 /// Why a certificate or its key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +61,30 @@ pub enum PemError {
         /// What the reader stumbled over.
         reason: String,
     },
+    /// The certificate is of an older kind.
+    #[error(
+        "{} cannot be used, since its version is {version}; TLS wants version 3: have it issued anew, with the names that \
+         it is for (`fernwire certs` does so, and OpenSSL with -addext or -extfile)",
+        .path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version: 1 or 2.
+        version: u32,
+    },
+    /// The certificate's file holds a private key too, and others can read it.
+    #[error(
+        "{0} holds a private key beside its certificate, and can be read by other users (mode {mode:04o}); run: chmod \
+         600 {0}",
+        .path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The key is another certificate's.
     #[error("the key in {} does not belong to the certificate in {}; name the two that were made together", .key.display(), .certificate.display())]
     Mismatch {
@@ -68,7 +97,8 @@ pub enum PemError {
 
 /// A certificate with what follows it in its file, and its private key. The key is never shown.
 pub struct PemPair {
-    certificate: String,
+    /// Wiped like the key, since some keep the key in the same file.
+    certificate: Zeroizing<String>,
     key: Zeroizing<String>,
     /// Where they were read from, for messages.
     certificate_path: PathBuf,
@@ -79,28 +109,49 @@ impl PemPair {
     /// A pair that is in no file yet.
     pub fn new(certificate: String, key: Zeroizing<String>) -> Self {
         let (certificate_path, key_path) = ("the new certificate".into(), "the new key".into());
-        Self { certificate, key, certificate_path, key_path }
+        Self { certificate: Zeroizing::new(certificate), key, certificate_path, key_path }
     }
 
     /// Reads both files; nobody but its owner may be able to read the key's.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, PemError> {
-        let text = read_certificates(certificate)?;
+        let (text, found) = read_certificates(certificate)?;
         // Before the key is read, since this tells whether the two names were swapped.
-        certificates(&text, certificate)?;
+        require_version_3(&certificates(&text, certificate)?[0], certificate)?;
+        let mode = found.permissions().mode() & 0o7777;
+        if text.contains(PRIVATE_KEY) && mode & 0o077 != 0 {
+            return Err(PemError::Exposed { path: certificate.into(), mode });
+        }
         let pair = Self {
             certificate: text,
             key: read_private_key(key)?,
             certificate_path: certificate.into(),
             key_path: key.into(),
         };
-        pair.private_key()?;
+        Zeroizing::new(pair.private_key()?);
         Ok(pair)
     }
 
-    /// Writes both files, each whole or not at all and in place of what was there; the key (0600) comes first.
-    pub fn save(&self, certificate: &Path, key: &Path) -> Result<(), KeyFileError> {
-        replace_private(key, &self.key)?;
-        replace_public(certificate, &self.certificate)
+    /// Reads a key for which there is no certificate yet.
+    pub(super) fn load_key(path: &Path) -> Result<Self, PemError> {
+        Ok(Self { key_path: path.into(), ..Self::new(String::new(), read_private_key(path)?) })
+    }
+
+    /// The same key with another certificate.
+    pub(super) fn with_certificate(self, certificate: String) -> Self {
+        Self { certificate: Zeroizing::new(certificate), ..self }
+    }
+
+    /// Writes both files of one folder in place of what was there, when nobody else works on it.
+    pub fn save(&self, certificate: &Path, key: &Path) -> Result<(), FolderError> {
+        let folder = Folder::lock(key.parent().unwrap_or(key), || {})?;
+        let mut change = folder.change();
+        change.put_pair(self, certificate, key)?;
+        change.commit()
+    }
+
+    /// The file that the certificate was read from, or words in its place.
+    pub(super) fn certificate_path(&self) -> &Path {
+        &self.certificate_path
     }
 
     /// The certificate's PEM.
@@ -157,7 +208,14 @@ impl PemPair {
 
 /// Every certificate in a PEM file of certificates, such as ca.pem: at least one.
 pub fn load_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    certificates(&read_certificates(path)?, path)
+    certificates(&read_certificates(path)?.0, path)
+}
+
+/// The certificate of a file that holds it and nothing else in PEM, such as server.pem.
+pub fn load_sole_certificate(path: &Path) -> Result<Option<CertificateDer<'static>>, PemError> {
+    let (text, _) = read_certificates(path)?;
+    let mut found = certificates(&text, path)?;
+    Ok((text.matches("-----BEGIN ").count() == 1).then(|| found.remove(0)))
 }
 
 fn certificates(text: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
@@ -173,17 +231,25 @@ fn certificates(text: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>,
     Ok(parsed)
 }
 
-fn read_certificates(path: &Path) -> Result<String, PemError> {
-    let failed = |source| PemError::Read { path: path.into(), source };
-    let found = std::fs::metadata(path).map_err(failed)?;
-    if !found.is_file() {
-        return Err(failed(io::Error::other("it is not a regular file")));
+/// Older ones have no place for names, and no TLS library takes them. An authority may have one.
+fn require_version_3(certificate: &CertificateDer<'_>, path: &Path) -> Result<(), PemError> {
+    match X509Certificate::from_der(certificate) {
+        Ok((_, parsed)) if parsed.version() != X509Version::V3 => {
+            // They are counted from 0 (RFC 5280, section 4.1.2.1).
+            Err(PemError::Version { path: path.into(), version: parsed.version().0 + 1 })
+        }
+        _ => Ok(()),
     }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(MAX_CERTIFICATE_FILE).read_to_end(&mut bytes).map_err(failed)?;
-    // PEM is ASCII between its markers; what stands around them does not matter.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn read_certificates(path: &Path) -> Result<(Zeroizing<String>, Metadata), PemError> {
+    let failed = |source| PemError::Read { path: path.into(), source };
+    let (file, found) = open_regular(path).map_err(failed)?;
+    let mut bytes = read_at_most(file, MAX_CERTIFICATE_FILE).map_err(failed)?;
+    // PEM is ASCII between its markers; what stands around them does not matter. In place, so that no copy is left.
+    bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
+    let text = String::from_utf8(std::mem::take(&mut *bytes)).unwrap_or_else(|_| unreachable!("it is ASCII"));
+    Ok((Zeroizing::new(text), found))
 }
 
 /// What the text is instead of what was wanted. Its content is never repeated.
@@ -192,7 +258,7 @@ fn kind_of(text: &str) -> &'static str {
         "nothing"
     } else if text.contains("ENCRYPTED PRIVATE KEY-----") || text.contains(LOCKED) {
         "a private key that is locked with a password (unlock it with `openssl pkey -in OLD -out NEW`)"
-    } else if text.contains("PRIVATE KEY-----") {
+    } else if text.contains(PRIVATE_KEY) {
         "a private key"
     } else if text.contains("-----BEGIN CERTIFICATE-----") {
         "a certificate"
@@ -269,6 +335,13 @@ mod tests {
         fs::remove_file(files.path("server-key.pem")).unwrap();
         files.refuses(&["no key file", "server-key.pem"]);
 
+        for name in ["server.pem", "server-key.pem"] {
+            let files = Files::new();
+            fs::remove_file(files.path(name)).unwrap();
+            std::os::unix::fs::symlink("/nowhere/at-all.pem", files.path(name)).unwrap();
+            files.refuses(&["cannot read ", name, "a symbolic link to /nowhere/at-all.pem, which is not there"]);
+        }
+
         let files = Files::new();
         fs::set_permissions(files.path("server-key.pem"), Permissions::from_mode(0o640)).unwrap();
         files.refuses(&["chmod 600", "server-key.pem"]);
@@ -280,6 +353,40 @@ mod tests {
         let files = Files::new();
         files.edit("server-key.pem", |key| key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"));
         files.refuses(&["server-key.pem", "locked with a password"]);
+    }
+
+    #[test]
+    fn an_older_version_is_called_by_its_number() {
+        use base64::Engine;
+        use base64::engine::general_purpose::STANDARD;
+        let files = Files::new();
+        let mut der = load_certificates(&files.path("server.pem")).unwrap()[0].to_vec();
+        // `[0] { INTEGER 2 }` (RFC 5280, section 4.1.2.1), of which the others are 0 and 1.
+        let version = der.windows(5).position(|bytes| bytes == [0xa0, 3, 2, 1, 2]).unwrap() + 4;
+        for number in [0, 1] {
+            der[version] = number;
+            let body = STANDARD.encode(&der);
+            files.edit("server.pem", |_| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"));
+            files.refuses(&["server.pem cannot be used", &format!("version is {}; TLS wants version 3", number + 1)]);
+        }
+    }
+
+    #[test]
+    fn a_key_beside_the_certificate_must_be_private_and_long_files_are_refused() {
+        let files = Files::new();
+        let key = fs::read_to_string(files.path("server-key.pem")).unwrap();
+        files.edit("server.pem", |certificate| certificate + &key);
+        files.refuses(&["server.pem holds a private key beside its certificate", "mode 0644", "chmod 600 "]);
+        fs::set_permissions(files.path("server.pem"), Permissions::from_mode(0o600)).unwrap();
+        files.load().unwrap();
+        files.edit("server.pem", |certificate| certificate + &"\n".repeat(MAX_CERTIFICATE_FILE as usize));
+        files.refuses(&["cannot read ", "server.pem", "too long", "1024 KiB"]);
+
+        let files = Files::new();
+        files.edit("server-key.pem", |key| format!("{key}{}", "\n".repeat(16 * 1024 - key.len())));
+        files.load().unwrap();
+        files.edit("server-key.pem", |key| key + "\n");
+        files.refuses(&["cannot read ", "server-key.pem", "too long", "16 KiB"]);
     }
 
     #[test]

@@ -4,15 +4,22 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 
 use rustix::fs::OFlags;
-use tempfile::{NamedTempFile, PersistError};
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::{KeyFileError, KeyKind};
 
-/// No key file is longer than this many bytes; more is not read. The largest are RSA keys in PEM.
+/// No key file is longer than this many bytes; a longer one is refused. The largest are RSA keys in PEM.
 const MAX_KEY_FILE: u64 = 16 * 1024;
+
+/// What the names of our temporary files of certificates begin and end with, so that those that a crash has left can be
+/// told from everything else, and version control that ignores certificates ignores them.
+#[cfg(feature = "tls")]
+pub(crate) const STAGED_NAME: [&str; 2] = [".fernwire-", ".pem"];
 
 /// Whose file it may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,82 +39,145 @@ pub(super) fn read_private(path: &Path, owner: Owner) -> Result<Zeroizing<String
         io::ErrorKind::NotFound => KeyFileError::Missing { path: path.into() },
         _ => KeyFileError::Io { action: "read", path: path.into(), source },
     };
-    let check = |found: &fs::Metadata| {
-        if owner == Owner::Us && found.uid() != rustix::process::geteuid().as_raw() {
-            return Err(KeyFileError::NotOurs { path: path.into() });
+    let owned = |found: &fs::Metadata| match owner {
+        Owner::Us if found.uid() != rustix::process::geteuid().as_raw() => {
+            Err(KeyFileError::NotOurs { path: path.into() })
         }
-        if found.is_file() { Ok(()) } else { Err(failed(io::Error::other("it is not a regular file"))) }
+        _ => Ok(()),
     };
     refuse_key_as_name(path)?;
-    // Looked at before it is opened, since opening a device may do something; and again afterwards, on what was opened,
-    // which may be another by then. Opening a pipe must not wait for somebody to write to it.
-    check(&fs::metadata(path).map_err(failed)?)?;
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
-    let opened = file.metadata().map_err(failed)?;
-    check(&opened)?;
+    owned(&look(path).map_err(failed)?)?;
+    let (file, opened) = open_regular(path).map_err(failed)?;
+    owned(&opened)?;
     let mode = opened.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Exposed { path: path.into(), mode });
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE as usize));
-    file.take(MAX_KEY_FILE).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = read_at_most(file, MAX_KEY_FILE).map_err(failed)?;
     // Text that is not UTF-8 is no key of any kind; what it is instead does not matter.
     Ok(Zeroizing::new(std::str::from_utf8(&bytes).unwrap_or("?").to_owned()))
 }
 
-fn refuse_key_as_name(path: &Path) -> Result<(), KeyFileError> {
+/// Opens a file that is neither a folder nor a pipe nor a device.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, fs::Metadata)> {
+    let check = |found: fs::Metadata| {
+        if found.is_file() { Ok(found) } else { Err(io::Error::other("it is not a regular file")) }
+    };
+    // Looked at before it is opened, since opening a device may do something; and again afterwards, on what was opened,
+    // which may be another by then. Opening a pipe must not wait for somebody to write to it.
+    check(look(path)?)?;
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+    let opened = check(file.metadata()?)?;
+    Ok((file, opened))
+}
+
+/// What is at the path. A link that leads nowhere is not the same as nothing at all.
+fn look(path: &Path) -> io::Result<fs::Metadata> {
+    fs::metadata(path).map_err(|error| match fs::read_link(path) {
+        Ok(target) if error.kind() == io::ErrorKind::NotFound => io::Error::other(format!(
+            "it is a symbolic link to {}, which is not there; mount what it is on, or mend the link",
+            target.display()
+        )),
+        _ => error,
+    })
+}
+
+/// The whole of a file that may hold secrets; it is an error if there is more than this.
+pub(crate) fn read_at_most(file: File, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // As large as it becomes, since a buffer that grows leaves its content behind.
+    let length = file.metadata()?.len().min(limit);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length as usize + 1));
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let limit = limit / 1024;
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is too long for what it should hold ({limit} KiB at most)"),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// A key must not become the name of a file or folder.
+pub(crate) fn refuse_key_as_name(path: &Path) -> Result<(), KeyFileError> {
     match path.to_str().map(KeyKind::of) {
         Some(KeyKind::Secret | KeyKind::Identity | KeyKind::PublicIdentity) => Err(KeyFileError::KeyAsName),
         _ => Ok(()),
     }
 }
 
-/// Writes a new file (0600) with this line; never overwrites.
+/// Writes a new file (0600) with this line, which appears whole or not at all; never overwrites.
 pub(super) fn write_new(path: &Path, line: &str) -> Result<(), KeyFileError> {
-    write(path, &[line, "\n"], |file| file.persist_noclobber(path).map(drop))
+    let file = write_beside(path, &tempfile::Builder::new(), &[line, "\n"])?;
+    file.persist_noclobber(path).map_err(|refused| not_written(path, refused.error))?;
+    sync_folder(path)
 }
 
-/// Writes a file that only its owner can read (0600), in place of any that was there.
+/// A file's new content, complete on the disk under another name beside it.
 #[cfg(feature = "tls")]
-pub(crate) fn replace_private(path: &Path, text: &str) -> Result<(), KeyFileError> {
-    write(path, &[text], |file| file.persist(path).map(drop))
+pub(crate) struct Staged {
+    file: NamedTempFile,
+    path: PathBuf,
 }
 
-/// Writes a file that everybody can read (0644), in place of any that was there.
 #[cfg(feature = "tls")]
-pub(crate) fn replace_public(path: &Path, text: &str) -> Result<(), KeyFileError> {
-    write(path, &[text], |file| {
-        if let Err(error) = file.as_file().set_permissions(fs::Permissions::from_mode(0o644)) {
-            return Err(PersistError { error, file });
-        }
-        file.persist(path).map(drop)
-    })
+impl Staged {
+    /// What only its owner will be able to read (0600).
+    pub(crate) fn private(path: &Path, text: &str) -> Result<Self, KeyFileError> {
+        let [prefix, suffix] = STAGED_NAME;
+        let file = write_beside(path, tempfile::Builder::new().prefix(prefix).suffix(suffix), &[text])?;
+        Ok(Self { file, path: path.into() })
+    }
+
+    /// What everybody will be able to read (0644).
+    pub(crate) fn public(path: &Path, text: &str) -> Result<Self, KeyFileError> {
+        let staged = Self::private(path, text)?;
+        let file = staged.file.as_file();
+        let readable = file.set_permissions(fs::Permissions::from_mode(0o644)).and_then(|()| file.sync_all());
+        readable.map_err(|source| not_written(path, source))?;
+        Ok(staged)
+    }
+
+    /// Puts it in the place of what was there.
+    pub(crate) fn put(self) -> Result<(), KeyFileError> {
+        let Self { file, path } = self;
+        file.persist(&path).map_err(|refused| not_written(&path, refused.error))?;
+        Ok(())
+    }
 }
 
-/// Writes a temporary file beside the path and puts it in its place, so that it appears whole or not at all.
-fn write(
-    path: &Path,
-    text: &[&str],
-    put: impl FnOnce(NamedTempFile) -> Result<(), PersistError>,
-) -> Result<(), KeyFileError> {
-    let failed = |source: io::Error| match source.kind() {
+fn not_written(path: &Path, source: io::Error) -> KeyFileError {
+    match source.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
         _ => KeyFileError::Io { action: "write", path: path.into(), source },
-    };
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    }
+}
+
+/// Writes a temporary file beside the path, complete on the disk.
+fn write_beside(path: &Path, named: &tempfile::Builder<'_, '_>, text: &[&str]) -> Result<NamedTempFile, KeyFileError> {
+    let failed = |source| not_written(path, source);
     refuse_key_as_name(path)?;
+    let folder = folder_of(path);
     if !folder.is_dir() {
         return Err(failed(io::Error::new(io::ErrorKind::NotFound, "its folder does not exist")));
     }
     // A temporary file is 0600 from its first moment.
     // Its error names the temporary file, which would say nothing to anybody.
-    let mut file = NamedTempFile::new_in(folder).map_err(|error| failed(error.kind().into()))?;
+    let mut file = named.tempfile_in(folder).map_err(|error| failed(error.kind().into()))?;
     text.iter().try_for_each(|part| file.write_all(part.as_bytes())).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    put(file).map_err(|refused| failed(refused.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    Ok(file)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Lets the names in the folder of this file survive a power cut.
+fn sync_folder(path: &Path) -> Result<(), KeyFileError> {
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(|source| not_written(path, source))
 }

@@ -1,14 +1,13 @@
 //! `fernwire certs`: an authority, a certificate of a server under it, and the two commands that use them.
 
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
-use fernwire::certs::Authority;
-use fernwire::certs::host_name::HostName;
-use fernwire::certs::pem::{PemPair, load_certificates};
+use anyhow::anyhow;
+use fernwire::certs::folder::{self, Folder, Kept};
+use fernwire::certs::host_name::{HostName, names_in};
+use fernwire::certs::pem::load_certificates;
 use fernwire::certs::summary::{self, Summary};
 use fernwire::config::{CA_FILE, TlsFiles};
 use fernwire::transport::endpoint::{Address, DEFAULT_PORT, Endpoint};
@@ -17,19 +16,41 @@ use serde_json::json;
 use crate::cli::CertsArgs;
 use crate::output;
 
+mod found;
+
+use found::{Found, FoundServer};
+
 pub(crate) fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
-    let files = Files::below(&std::path::absolute(&args.out)?);
-    let names = choose_names(args, &files)?;
-    fs::create_dir_all(&args.out).map_err(|error| anyhow!("cannot make {}: {error}", args.out.display()))?;
-    let authority = files.authority(args.force)?;
-    files.check_server(&authority, args.force)?;
-    let issued = authority.key.issue(&names)?;
-    if authority.is_new {
-        authority.key.pem().save(&files.ca, &files.ca_key)?;
+    folder::make(&args.out)?;
+    let folder = Folder::lock(&args.out, || output::note("Waiting for another `fernwire certs` in this folder ..."))?;
+    if folder.is_open_to_others() {
+        let out = output::shell_word(&args.out.display().to_string());
+        output::note(format_args!(
+            "warning: others can write to {out} and put their own files in place of these; it should be yours alone to \
+             change: chmod go-w {out}"
+        ));
     }
-    issued.save(&files.server.cert, &files.server.key)?;
+    let files = Files::below(&std::path::absolute(&args.out)?);
+    let authority = files.authority(args.force)?;
+    let found = files.server(&authority)?;
+    if let (FoundServer::Foreign(reason), false) = (&found, args.force) {
+        return Err(files.refuse(reason));
+    }
+    let names = choose_names(args, &files)?;
+    let issued = authority.key.issue(&names)?;
+
+    let mut change = folder.change();
+    let mut kept = Vec::new();
+    if authority.is_new {
+        kept.extend_from_slice(change.keep(&[&files.ca, &files.ca_key])?);
+        change.put_pair(authority.key.pem(), &files.ca, &files.ca_key)?;
+    }
+    kept.extend_from_slice(change.keep(&files.worth_keeping(&found))?);
+    change.put_pair(&issued, &files.server.cert, &files.server.key)?;
+    change.commit()?;
+
     let server = Summary::of(&issued.certificate()?).ok_or_else(|| anyhow!("the new certificate cannot be read"))?;
-    report(args, &files, &authority, &server, &names)?;
+    report(args, &files, &authority, &server, &names, &kept)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -44,77 +65,26 @@ fn choose_names(args: &CertsArgs, files: &Files) -> anyhow::Result<Vec<HostName>
         }
         return Ok(names);
     }
-    if files.server.cert.exists() {
-        let certificates = match load_certificates(&files.server.cert) {
-            // It is about to be replaced, whatever it is.
-            Err(_) if args.force => Vec::new(),
-            loaded => loaded?,
-        };
-        let names = certificates.first().and_then(Summary::of).map(|summary| summary.names).unwrap_or_default();
-        let names: Vec<HostName> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        if !names.is_empty() {
-            return Ok(names);
-        }
+    // Whatever cannot be read has been refused by now, or is replaced.
+    let before = load_certificates(&files.server.cert).ok();
+    let before = before.and_then(|found| found.first().map(names_in)).unwrap_or_default();
+    if !before.is_empty() {
+        return Ok(before);
     }
     Ok(["localhost", "127.0.0.1", "::1"].iter().filter_map(|name| name.parse().ok()).collect())
 }
 
+/// The four files.
 struct Files {
     ca: PathBuf,
     ca_key: PathBuf,
     server: TlsFiles,
 }
 
-/// The authority in use.
-struct Found {
-    key: Authority,
-    is_new: bool,
-}
-
 impl Files {
     fn below(folder: &Path) -> Self {
         let server = TlsFiles { cert: folder.join("server.pem"), key: folder.join("server-key.pem") };
         Self { ca: folder.join(CA_FILE), ca_key: folder.join("ca-key.pem"), server }
-    }
-
-    /// The authority that is there, or a new one; nothing is written yet.
-    fn authority(&self, force: bool) -> anyhow::Result<Found> {
-        let advice = "or begin a new authority with --force, whose ca.pem every client then needs";
-        match (self.ca.exists(), self.ca_key.exists()) {
-            _ if force => {}
-            (false, false) => {}
-            (true, true) => {
-                let key = Authority::from_pem(PemPair::load(&self.ca, &self.ca_key)?)?;
-                return Ok(Found { key, is_new: false });
-            }
-            (true, false) => bail!(
-                "{} is there without its key; put {} back to issue certificates with it, {advice}",
-                self.ca.display(),
-                self.ca_key.display()
-            ),
-            (false, true) => {
-                bail!("{} is there without {}; put that back, {advice}", self.ca_key.display(), self.ca.display())
-            }
-        }
-        Ok(Found { key: Authority::generate()?, is_new: true })
-    }
-
-    /// Only what this authority has issued before is replaced without a word.
-    fn check_server(&self, authority: &Found, force: bool) -> anyhow::Result<()> {
-        let TlsFiles { cert, key } = &self.server;
-        if force || !(cert.exists() || key.exists()) {
-            return Ok(());
-        }
-        let issuer =
-            load_certificates(cert).ok().and_then(|found| Summary::of(found.first()?)).map(|found| found.issuer);
-        if issuer.as_deref() != Some(authority.key.summary().subject.as_str()) {
-            bail!(
-                "{} or its key was not made by this authority and would be lost; move both away, or replace them with \
-                 --force",
-                cert.display()
-            );
-        }
-        Ok(())
     }
 }
 
@@ -124,6 +94,7 @@ fn report(
     authority: &Found,
     server: &Summary,
     names: &[HostName],
+    kept: &[Kept],
 ) -> anyhow::Result<()> {
     let (start, connect) = commands(files, names)?;
     let ca = authority.key.summary();
@@ -138,18 +109,25 @@ fn report(
                 "file": path(&files.server.cert), "key_file": path(&files.server.key), "names": server.names,
                 "until": summary::day(server.not_after),
             },
+            "kept": kept.iter().map(|kept| path(&kept.to)).collect::<Vec<_>>(),
             "commands": { "server": start, "client": connect },
         }))?;
         return Ok(());
     }
     let made = if authority.is_new { "made just now" } else { "kept" };
     let out = args.out.display();
+    let names_of_kept: Vec<_> = kept.iter().filter_map(|kept| kept.to.file_name()).map(Path::new).map(path).collect();
+    let kept = match &names_of_kept[..] {
+        [] => String::new(),
+        names => format!("What was there before and may be wanted is kept: {}\n\n", names.join(", ")),
+    };
     output::result(format_args!(
         "{out}/ca.pem          `{}`, {made}, until {}; clients need it\n\
          {out}/ca-key.pem      its key; keep it secret, and away from servers if you can\n\
          {out}/server.pem      for {}; until {}\n\
          {out}/server-key.pem  its key, for the server alone\n\
          \n\
+         {kept}\
          Start the server, or send a running one SIGHUP:\n  {start}\n\
          Connect; on another machine, with a copy of ca.pem:\n  {connect}",
         ca.subject,

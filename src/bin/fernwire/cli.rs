@@ -166,7 +166,8 @@ pub(crate) struct CertsArgs {
     /// certificate that is there, else localhost, 127.0.0.1 and ::1].
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<HostName>,
-    /// Begin a new authority even if there is one; every client then needs its ca.pem.
+    /// Begin a new authority even if there is one, which is kept as ca.pem.old and ca-key.pem.old; every client then
+    /// needs the new ca.pem.
     #[arg(long)]
     pub(crate) force: bool,
     /// Print one JSON object.
