@@ -55,22 +55,104 @@ fn a_servers_own_pair_is_made_again_when_it_is_due_or_lacks_a_name() {
     let names = line.split_once(';').unwrap().0.to_owned();
     server.stop();
     for (days, names, is_good) in [("365", &*names, true), ("10", &names, false), ("365", "localhost", false)] {
-        self_signed(&sandbox, days, names);
+        self_signed(&sandbox, OUR_MARK, days, names);
         let put = own_pair(&sandbox);
+        sandbox.write("before.pem", 0o644, &put[0]);
         let server = sandbox.serve_at(TLS, &[]);
-        assert_eq!(own_pair(&sandbox) == put, is_good, "{days} days for {names}");
+        let now = own_pair(&sandbox);
+        assert_eq!(now[0] == put[0], is_good, "{days} days for {names}");
+        assert_eq!(now[1], put[1], "the key, by which clients may know the server, is another");
         assert_eq!(server.banner().contains("made just now"), !is_good, "{}", server.banner());
         assert_eq!(mode(&sandbox, OWN[1]), 0o600);
         Sandbox::new().paste(server.connect_lines()[0]).is_timestamps(2);
+        let (url, before) = (server.url(), sandbox.arg("before.pem"));
+        Sandbox::new().run(&["query", url, "--ca", &before, "SetA-Two"]).is_timestamps(2);
     }
 }
 
-/// Puts a certificate for these names in the place of the server's own.
-fn self_signed(sandbox: &Sandbox, days: &str, names: &str) {
+#[test]
+fn a_pair_that_somebody_put_in_the_place_of_the_servers_own_is_never_replaced() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("data/fernwire")).unwrap();
+    for (name, days, warnings) in [
+        ("own", "365", &["lacks names"][..]),
+        ("Fernwire self-signed", "10", &["lacks names", "the certificate ends soon"]),
+        ("Fernwire CA 01234567", "365", &["lacks names"]),
+    ] {
+        self_signed(&sandbox, name, days, "example.org");
+        let put = own_pair(&sandbox);
+        let planned = sandbox.run(&["serve", "--check", "--listen", TLS]);
+        assert!(planned.stdout.contains("tls-cert.pem, self-signed)\n"), "{planned:?}");
+        let server = sandbox.serve_at(TLS, &[]);
+        server.signal("HUP");
+        server.log().wait_for("certificate reloaded");
+        Sandbox::new().paste(server.connect_lines()[0]).is_timestamps(2);
+        assert_eq!(own_pair(&sandbox), put, "{name}");
+        let log = server.stop();
+        warnings.iter().for_each(|words| assert!(log.contains(words), "no `{words}` in {log}"));
+    }
+
+    let authority = with_certs(&["example.org"]);
+    for (name, file) in OWN.iter().zip(["certs/server.pem", "certs/server-key.pem"]) {
+        sandbox.write(name, 0o600, &authority.read(file));
+    }
+    let planned = sandbox.run(&["serve", "--check", "--listen", TLS]);
+    assert!(planned.stdout.contains("example.org; until ") && planned.stdout.contains("tls-cert.pem)"), "{planned:?}");
+    let server = sandbox.serve_at(TLS, &[]);
+    assert!(server.banner().contains("tls-cert.pem)\n"), "{}", server.banner());
+    assert_eq!(own_pair(&sandbox)[0], authority.read("certs/server.pem"));
+}
+
+#[test]
+fn servers_that_start_at_once_in_a_fresh_folder_share_one_pair() {
+    for _ in 0..5 {
+        let sandbox = Sandbox::new();
+        // The identity is another file, made before.
+        sandbox.serve(&[]).stop();
+        let servers: Vec<_> =
+            (0..3).map(|_| sandbox.start(&mut sandbox.fernwire(&["serve", "--listen", TLS]))).collect();
+        for server in &servers {
+            server.stdout.wait_for("Stop with Ctrl-C.\n");
+        }
+        let made = servers.iter().filter(|server| server.stdout.so_far().contains("made just now")).count();
+        assert_eq!(made, 1);
+        assert!(sandbox.serve_at(TLS, &[]).banner().contains("tls-cert.pem, self-signed)\n"));
+    }
+}
+
+#[test]
+fn a_pair_that_is_ours_and_does_not_belong_together_is_made_anew() {
+    let sandbox = Sandbox::new();
+    sandbox.serve_at(TLS, &[]).stop();
+    let good = own_pair(&sandbox);
+    let other = Sandbox::new();
+    other.serve_at(TLS, &[]).stop();
+    // As after a crash, and as two servers that started at once have left it.
+    for key in [None, Some(other.read(OWN[1]))] {
+        sandbox.write(OWN[0], 0o644, &good[0]);
+        match &key {
+            Some(key) => drop(sandbox.write(OWN[1], 0o600, key)),
+            None => fs::remove_file(sandbox.path(OWN[1])).unwrap(),
+        }
+        let planned = sandbox.run(&["serve", "--check", "--listen", TLS]);
+        assert!(planned.stdout.contains("tls-cert.pem, self-signed, which would be made anew"), "{planned:?}");
+        let server = sandbox.serve_at(TLS, &[]);
+        assert!(server.banner().contains("self-signed, made just now"), "{}", server.banner());
+        Sandbox::new().paste(server.connect_lines()[0]).is_timestamps(2);
+        assert!(key.is_none_or(|key| own_pair(&sandbox)[1] == key), "a key that may be somebody's is gone");
+    }
+}
+
+/// A name that only certificates of ours have.
+const OUR_MARK: &str = "Fernwire self-signed 0123abcd";
+
+/// Puts a certificate that is called so and is for these names in the place of the server's own.
+fn self_signed(sandbox: &Sandbox, common_name: &str, days: &str, names: &str) {
     let kind = |name: &str| if name.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
     let names: Vec<_> = names.split(", ").map(|name| format!("{}:{name}", kind(name))).collect();
     let mut openssl = sandbox.command("openssl");
-    openssl.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=own".split(' '));
+    openssl.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split(' '));
+    openssl.args(["-subj", &format!("/CN={common_name}"), "-addext", "basicConstraints=critical,CA:FALSE"]);
     openssl.args(["-days", days, "-addext", &format!("subjectAltName={}", names.join(","))]);
     let outcome = sandbox.start(openssl.args(["-out", OWN[0], "-keyout", OWN[1]])).wait();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
@@ -80,18 +162,14 @@ fn self_signed(sandbox: &Sandbox, days: &str, names: &str) {
 fn a_broken_own_pair_is_left_alone_and_named_with_the_way_out() {
     let sandbox = Sandbox::new();
     sandbox.serve_at(TLS, &[]).stop();
-    let other = Sandbox::new();
-    other.serve_at(TLS, &[]).stop();
     let good = own_pair(&sandbox);
     let half = |text: &str| text[..text.len() / 2].to_owned();
-    let another = other.read(OWN[1]);
     for (name, text, words) in [
         (OWN[0], Some(String::new()), "tls-cert.pem holds nothing"),
         (OWN[0], Some(half(&good[0])), "tls-cert.pem is damaged or only half written"),
         (OWN[0], None, "cannot read "),
         (OWN[1], Some(half(&good[1])), "tls-key.pem is damaged or only half written"),
-        (OWN[1], Some(another), "tls-key.pem does not belong to the certificate in "),
-        (OWN[1], None, "there is no key file "),
+        (OWN[1], Some(String::new()), "tls-key.pem holds nothing"),
     ] {
         match text {
             Some(text) => drop(sandbox.write(name, 0o600, &text)),
@@ -99,7 +177,7 @@ fn a_broken_own_pair_is_left_alone_and_named_with_the_way_out() {
         }
         let broken = own_pair(&sandbox);
         let outcome = sandbox.run(&["serve", "--listen", TLS]);
-        outcome.fails(&[words, "remove tls-cert.pem and tls-key.pem from ", "to have them made anew"]);
+        outcome.fails(&[words, "remove both tls-cert.pem and tls-key.pem from ", "to have them made anew"]);
         assert_eq!(own_pair(&sandbox), broken);
         for (name, text) in OWN.iter().zip(&good) {
             sandbox.write(name, 0o600, text);
@@ -240,6 +318,14 @@ fn each_mistake_with_the_servers_files_has_its_own_sentence() {
         sandbox.write(file, 0o600, &sandbox.read(file));
     }
     sandbox.write("exposed-key.pem", 0o644, &sandbox.read("certs/server-key.pem"));
+    let both = sandbox.read("certs/server.pem") + &sandbox.read("certs/server-key.pem");
+    sandbox.write("exposed-both-key.pem", 0o644, &both);
+    sandbox.write("both-key.pem", 0o600, &both);
+    sandbox.write("long-key.pem", 0o600, &(sandbox.read("certs/server-key.pem") + &"\n".repeat(16 * 1024)));
+    sandbox.write("long.pem", 0o644, &(sandbox.read("certs/server.pem") + &"\n".repeat(1024 * 1024)));
+    let mut mkfifo = sandbox.command("mkfifo");
+    assert_eq!(sandbox.start(mkfifo.arg("pipe.pem")).wait().code, Some(0));
+    std::os::unix::fs::symlink("/nowhere/server.pem", sandbox.path("link.pem")).unwrap();
     let (certificate, key) = ("certs/server.pem", "certs/server-key.pem");
     for (named, words) in [
         ([key, certificate], &["server-key.pem holds a private key, and a certificate "][..]),
@@ -249,11 +335,24 @@ fn each_mistake_with_the_servers_files_has_its_own_sentence() {
         ([certificate, "old-locked-key.pem"], &["old-locked-key.pem holds a private key that is locked with"]),
         ([certificate, "missing.pem"], &["there is no key file missing.pem"]),
         (["missing.pem", key], &["cannot read missing.pem: "]),
+        (
+            ["exposed-both-key.pem", "both-key.pem"],
+            &["exposed-both-key.pem holds a private key beside its certificate", "mode 0644", "chmod 600 exposed-both"],
+        ),
+        ([certificate, "long-key.pem"], &["cannot read long-key.pem: it is too long", "16 KiB at most"]),
+        (["long.pem", key], &["cannot read long.pem: it is too long", "1024 KiB at most"]),
+        (["pipe.pem", key], &["cannot read pipe.pem: it is not a regular file"]),
+        (
+            ["link.pem", key],
+            &["cannot read link.pem: it is a symbolic link to /nowhere/server.pem, which is not there"],
+        ),
     ] {
         let [certificate, key] = named;
         let flags = ["serve", "--listen", TLS, "--tls-cert", certificate, "--tls-key", key];
         sandbox.run(&flags).fails(words);
     }
+    let flags = ["--tls-cert", "both-key.pem", "--tls-key", "both-key.pem"];
+    Sandbox::new().paste(sandbox.serve_at(TLS, &flags).connect_lines()[0]).is_timestamps(2);
     assert!(!sandbox.path(OWN[0]).exists(), "no pair of our own stands in for files that were named");
 }
 

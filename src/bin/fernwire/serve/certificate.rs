@@ -3,20 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use fernwire::certs;
-use fernwire::certs::host_name::HostName;
-use fernwire::certs::pem::load_certificates;
+use fernwire::certs::folder::{Folder, is_there};
+use fernwire::certs::host_name::{HostName, names_in};
+use fernwire::certs::pem::{PemError, load_certificates};
 use fernwire::certs::summary::{self, Summary};
+use fernwire::certs::{self, signature};
 use fernwire::config::{self, TlsFiles};
 use fernwire::transport::endpoint::Endpoint;
 use fernwire::transport::tcp;
 use fernwire::transport::tls::ServerCertificate;
+use rustls_pki_types::CertificateDer;
 use tracing::{info, warn};
 
 /// What a server shows its TLS clients.
 pub(crate) struct Certificate {
     loaded: ServerCertificate,
-    /// Our own pair, which we renew when it is due.
+    /// The pair in the data directory, which we renew when it is due and ours.
     own: Option<OwnPair>,
     /// Whether this run has made it.
     made: bool,
@@ -32,8 +34,7 @@ impl Certificate {
     pub(crate) fn prepare(named: Option<&TlsFiles>, data: &Path, listen: &[Endpoint]) -> anyhow::Result<Self> {
         let Some(files) = named else {
             let own = OwnPair::of(data, listen);
-            let made = own.renew_if_due()?;
-            let loaded = ServerCertificate::load(&own.files.cert, &own.files.key)?;
+            let (made, loaded) = own.renewed(|files| Ok(ServerCertificate::load(&files.cert, &files.key)?))?;
             return Ok(Self { loaded, own: Some(own), made });
         };
         Ok(Self { loaded: ServerCertificate::load(&files.cert, &files.key)?, own: None, made: false })
@@ -42,17 +43,18 @@ impl Certificate {
     /// What `prepare` would come to, in words, with nothing made; or what it would fail with.
     pub(crate) fn plan(named: Option<&TlsFiles>, data: &Path, listen: &[Endpoint]) -> anyhow::Result<String> {
         let own = OwnPair::of(data, listen);
-        let (files, made) = match (named, own.state()) {
-            (Some(files), _) => (files, false),
-            (None, state) => match state? {
-                State::Good => (&own.files, false),
-                State::Due => {
+        let files = match named {
+            Some(files) => files,
+            None => match own.state()? {
+                State::Good | State::Foreign => &own.files,
+                State::Missing => return Ok(format!("{}, self-signed, which would be made", own.files.cert.display())),
+                State::Due | State::KeyMissing => {
                     return Ok(format!("{}, self-signed, which would be made anew", own.files.cert.display()));
                 }
-                State::Missing => return Ok(format!("{}, self-signed, which would be made", own.files.cert.display())),
             },
         };
-        let certificate = Self { loaded: ServerCertificate::load(&files.cert, &files.key)?, own: None, made };
+        let loaded = ServerCertificate::load(&files.cert, &files.key)?;
+        let certificate = Self { loaded, own: None, made: false };
         Ok(format!("{}\n              ({})", certificate.describe(), certificate.origin()))
     }
 
@@ -63,8 +65,11 @@ impl Certificate {
 
     /// Loads the files anew; what cannot be used changes nothing.
     pub(crate) fn reload(&self) {
-        let renewed = self.own.as_ref().map_or(Ok(false), OwnPair::renew_if_due);
-        match renewed.and_then(|_| Ok(self.loaded.reload()?)) {
+        let reloaded = match &self.own {
+            Some(own) => own.renewed(|_| Ok(self.loaded.reload()?)).map(|(_, ())| ()),
+            None => self.loaded.reload().map_err(anyhow::Error::from),
+        };
+        match reloaded {
             Ok(()) => {
                 info!(certificate = self.describe(), "certificate reloaded; new connections get it");
                 self.warn_if_due();
@@ -75,6 +80,7 @@ impl Certificate {
 
     /// Tells the log of a certificate that clients will refuse, or soon.
     pub(crate) fn warn_if_due(&self) {
+        self.warn_of_names();
         let Some(summary) = self.loaded.summary() else { return };
         let until = summary::minute(summary.not_after);
         if summary.has_ended() {
@@ -87,6 +93,21 @@ impl Certificate {
         }
     }
 
+    /// Somebody's own pair in the place of ours stays as it is, so that person has to see to its names.
+    fn warn_of_names(&self) {
+        let (Some(own), Some(shown)) = (&self.own, self.in_file()) else { return };
+        let lacking = own.lacking(&shown).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if !signature::is_own(&shown) && !lacking.is_empty() {
+            let path = own.files.cert.display();
+            warn!(%path, lacking, "the certificate was not made by this server, is left as it is, and lacks names");
+        }
+    }
+
+    /// The certificate in its file.
+    fn in_file(&self) -> Option<CertificateDer<'static>> {
+        load_certificates(self.loaded.path()).ok()?.into_iter().next()
+    }
+
     /// For people: its names and its end.
     pub(crate) fn describe(&self) -> String {
         let describe = |summary: Summary| format!("{}; until {}", summary.names(), summary::day(summary.not_after));
@@ -95,14 +116,15 @@ impl Certificate {
 
     /// For people: where it comes from.
     pub(crate) fn origin(&self) -> String {
-        let kind =
-            if self.loaded.summary().is_some_and(|summary| summary.is_self_signed) { ", self-signed" } else { "" };
+        let is_self_signed = self.in_file().is_some_and(|certificate| signature::is_self_signed(&certificate));
+        let kind = if is_self_signed { ", self-signed" } else { "" };
         format!("{}{kind}{}", self.loaded.path().display(), if self.made { ", made just now" } else { "" })
     }
 
     /// The name under which clients that verify the certificate can reach this host: its own if the certificate is for it.
     pub(crate) fn name_for(&self, host: &str) -> String {
-        let names = self.loaded.summary().map(|summary| summary.names).unwrap_or_default();
+        let names = self.in_file().map(|certificate| names_in(&certificate)).unwrap_or_default();
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let is_for_host = names.iter().any(|name| name == host);
         let other = names.into_iter().find(|name| !is_for_host && !name.starts_with('*'));
         other.unwrap_or_else(|| host.to_owned())
@@ -111,22 +133,25 @@ impl Certificate {
     /// A file that a client can name with --ca, if there is one here: a self-signed certificate vouches for itself, and
     /// beside one of ours lies its authority's.
     pub(crate) fn authority_file(&self) -> Option<PathBuf> {
-        let summary = self.loaded.summary()?;
-        if summary.is_self_signed {
+        let shown = self.in_file()?;
+        if signature::is_self_signed(&shown) {
             return std::path::absolute(self.loaded.path()).ok();
         }
         let beside = std::path::absolute(self.loaded.path().with_file_name(config::CA_FILE)).ok()?;
-        let authority = Summary::of(load_certificates(&beside).ok()?.first()?)?;
-        (authority.subject == summary.issuer).then_some(beside)
+        signature::has_issued(load_certificates(&beside).ok()?.first()?, &shown).then_some(beside)
     }
 }
 
 /// Whether our own pair can be used.
 enum State {
     Good,
-    /// It is about to end, or lacks a name.
+    /// It is ours, and about to end, or lacks a name, or is not for the key.
     Due,
+    /// The certificate is ours, and its key was not written or is lost.
+    KeyMissing,
     Missing,
+    /// Somebody has put another pair in its place.
+    Foreign,
 }
 
 impl OwnPair {
@@ -134,26 +159,59 @@ impl OwnPair {
         Self { files: config::own_tls_files(data), names: own_names(listen) }
     }
 
-    fn state(&self) -> anyhow::Result<State> {
-        if !self.files.cert.exists() && !self.files.key.exists() {
-            return Ok(State::Missing);
-        }
-        let loaded = ServerCertificate::load(&self.files.cert, &self.files.key).map_err(|error| {
-            let folder = self.files.cert.parent().unwrap_or(&self.files.cert).display();
-            anyhow!("{error}; remove tls-cert.pem and tls-key.pem from {folder} to have them made anew")
-        })?;
-        let is_good = loaded.summary().is_some_and(|summary| {
-            !summary.is_due() && self.names.iter().all(|name| summary.names.contains(&name.to_string()))
-        });
-        Ok(if is_good { State::Good } else { State::Due })
+    fn folder(&self) -> &Path {
+        self.files.cert.parent().unwrap_or(&self.files.cert)
     }
 
-    /// Makes the pair unless it is good; the result is whether it was made.
-    fn renew_if_due(&self) -> anyhow::Result<bool> {
-        if let State::Good = self.state()? {
-            return Ok(false);
+    /// The same for `--check` and for serving.
+    fn state(&self) -> anyhow::Result<State> {
+        let TlsFiles { cert, key } = &self.files;
+        let has_key = is_there(key)?;
+        if !has_key && !is_there(cert)? {
+            return Ok(State::Missing);
         }
-        certs::self_signed(&self.names)?.save(&self.files.cert, &self.files.key)?;
+        let own = load_certificates(cert).ok().and_then(|found| found.into_iter().next()).filter(signature::is_own);
+        match (ServerCertificate::load(cert, key), own) {
+            (Ok(_), None) => Ok(State::Foreign),
+            (Ok(loaded), Some(own)) => {
+                let is_due = loaded.summary().is_none_or(|summary| summary.is_due());
+                Ok(if is_due || self.lacking(&own).next().is_some() { State::Due } else { State::Good })
+            }
+            (Err(_), Some(_)) if !has_key => Ok(State::KeyMissing),
+            (Err(PemError::Mismatch { .. }), Some(_)) => Ok(State::Due),
+            (Err(error), _) => Err(anyhow!(
+                "{error}; remove both tls-cert.pem and tls-key.pem from {} to have them made anew",
+                self.folder().display()
+            )),
+        }
+    }
+
+    /// The names that the certificate should have and does not.
+    fn lacking<'a>(&'a self, certificate: &CertificateDer<'_>) -> impl Iterator<Item = &'a HostName> {
+        let there = names_in(certificate);
+        self.names.iter().filter(move |name| !there.contains(name))
+    }
+
+    /// Makes what is missing or due, and loads it, while no other server does so; tells whether anything was made.
+    fn renewed<T>(&self, load: impl FnOnce(&TlsFiles) -> anyhow::Result<T>) -> anyhow::Result<(bool, T)> {
+        let folder = Folder::lock(self.folder(), || info!("waiting for another server that looks at its certificate"))?;
+        let made = self.make(&folder)?;
+        Ok((made, load(&self.files)?))
+    }
+
+    /// A certificate that is made anew keeps its key, by which clients may know the server.
+    fn make(&self, folder: &Folder) -> anyhow::Result<bool> {
+        let TlsFiles { cert, key } = &self.files;
+        let mut change = folder.change();
+        match self.state()? {
+            State::Good | State::Foreign => return Ok(false),
+            State::Due => change.put_certificate(&certs::self_signed_again(&self.names, cert, key)?, cert)?,
+            // A crash between the two leaves a certificate that is known as ours; a key alone is known as nobody's.
+            State::Missing | State::KeyMissing => {
+                change.put_pair_certificate_first(&certs::self_signed(&self.names)?, cert, key)?;
+            }
+        }
+        change.commit()?;
         Ok(true)
     }
 }
