@@ -101,14 +101,14 @@ impl Authority {
     /// The authority of this certificate and key.
     pub fn from_pem(pem: PemPair) -> Result<Self, CertificateError> {
         let certificate = pem.certificate()?;
-        let unreadable = || pem.unusable("it cannot be read as an authority's certificate".into());
-        let summary = Summary::of(&certificate).ok_or_else(unreadable)?;
+        let summary = Summary::of(&certificate).ok_or_else(|| pem.unusable("it cannot be read".into()))?;
         if !summary.is_authority {
             return Err(CertificateError::NotAnAuthority(summary.subject));
         }
         let key = key_pair(&pem)?;
         pem.check_key(key.public_key_raw(), &certificate)?;
-        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(|_| unreadable())?;
+        let issuer = Issuer::from_ca_cert_der(&certificate, key)
+            .map_err(|source| CertificateError::Issue { path: pem.certificate_path().to_owned(), source })?;
         Ok(Self { issuer, summary, pem })
     }
 

@@ -239,3 +239,105 @@ fn old_name(file: &Path, number: u32) -> PathBuf {
     }
     name.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certs::self_signed;
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn lock(&self) -> Folder {
+            Folder::lock(self.0.path(), || {}).unwrap()
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.0.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn a_change_is_seen_when_it_is_committed_and_leaves_nothing_when_it_is_dropped() {
+        let place = Place::new();
+        let folder = place.lock();
+        let (certificate, key) = (place.path("c.pem"), place.path("k.pem"));
+        fs::write(&key, "before").unwrap();
+        let pair = self_signed(&["localhost".parse().unwrap()]).unwrap();
+        for commit in [false, true] {
+            let mut change = folder.change();
+            change.keep(&[&certificate, &key]).unwrap();
+            change.put_pair(&pair, &certificate, &key).unwrap();
+            assert_eq!(fs::read(&key).unwrap(), b"before");
+            assert!(!certificate.exists());
+            if commit {
+                change.commit().unwrap();
+            } else {
+                drop(change);
+                assert_eq!(place.names(), ["k.pem"]);
+            }
+        }
+        assert_eq!(place.names(), ["c.pem", "k.pem", "k.pem.old"]);
+        assert_eq!(fs::read(place.path("k.pem.old")).unwrap(), b"before");
+        assert_eq!(fs::read_to_string(&key).unwrap(), pair.key());
+    }
+
+    #[test]
+    fn files_are_kept_together_under_the_next_ending_that_is_free_for_all() {
+        let place = Place::new();
+        let folder = place.lock();
+        let (one, other) = (place.path("a"), place.path("b"));
+        for name in ["a", "b", "b.old", "a.old.2"] {
+            fs::write(place.path(name), name).unwrap();
+        }
+        let keep = || {
+            let mut change = folder.change();
+            let kept = change.keep(&[&one, &other]).unwrap().to_vec();
+            change.commit().unwrap();
+            kept.into_iter().map(|kept| kept.to).collect::<Vec<_>>()
+        };
+        assert_eq!(keep(), [place.path("a.old.3"), place.path("b.old.3")]);
+        // A run that was cut off before it replaced them has kept them already.
+        assert_eq!(keep(), [place.path("a.old.3"), place.path("b.old.3")]);
+        assert_eq!(place.names(), ["a", "a.old.2", "a.old.3", "b", "b.old", "b.old.3"]);
+        assert_eq!(kept_before(&one), [place.path("a.old.2"), place.path("a.old.3")]);
+
+        // Another file, since the one before it has two names.
+        fs::remove_file(&one).unwrap();
+        fs::write(&one, "new").unwrap();
+        for number in 1..=MAX_KEPT {
+            fs::write(old_name(&one, number), "full").unwrap();
+        }
+        let refused = folder.change().keep(&[&one]).unwrap_err().to_string();
+        assert!(refused.contains("100 files such as ") && refused.contains("a.old already"), "{refused}");
+    }
+
+    #[test]
+    fn one_at_a_time_has_the_folder() {
+        let place = Place::new();
+        let first = place.lock();
+        let (waits, waiting) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                let waits = waits;
+                let _second = Folder::lock(place.0.path(), || waits.send(()).unwrap()).unwrap();
+                place.path("done").exists()
+            });
+            waiting.recv().unwrap();
+            fs::write(place.path("done"), "").unwrap();
+            drop(first);
+            assert!(second.join().unwrap(), "the second one did not wait");
+        });
+    }
+}
