@@ -398,11 +398,12 @@ fn only_its_owner_can_write_to_the_folder_or_hears_of_it() {
 }
 
 #[test]
-fn a_key_does_not_become_the_name_of_a_folder() {
+fn a_key_does_not_become_a_name_and_is_not_shown() {
     let sandbox = Sandbox::new();
     sandbox.run(&["keygen"]);
     let key = sandbox.read("secret.key");
     sandbox.run(&["certs", "--out", key.trim()]).fails(&["that is a key itself"]);
+    sandbox.run(&["query", "--ca", key.trim(), "tls://127.0.0.1:1", "SetA-One"]).fails(&["that is a key itself"]);
     assert!(!sandbox.path(key.trim()).exists());
 }
 
