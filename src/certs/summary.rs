@@ -31,6 +31,8 @@ pub struct Summary {
     pub not_after: OffsetDateTime,
     /// Whether it is an authority's.
     pub is_authority: bool,
+    /// Whether it may be used by servers (extended key usage).
+    pub is_for_servers: bool,
     /// Whether it names itself as its issuer.
     pub is_self_signed: bool,
 }
@@ -49,8 +51,18 @@ impl Summary {
             not_before: parsed.validity().not_before.to_datetime(),
             not_after: parsed.validity().not_after.to_datetime(),
             is_authority: parsed.is_ca(),
+            is_for_servers: parsed
+                .extended_key_usage()
+                .ok()
+                .flatten()
+                .is_none_or(|usage| usage.value.server_auth || usage.value.any),
             is_self_signed: parsed.subject().as_raw() == parsed.issuer().as_raw(),
         })
+    }
+
+    /// Whether its first moment has come.
+    pub fn has_begun(&self) -> bool {
+        self.not_before <= OffsetDateTime::now_utc()
     }
 
     /// Whether its last moment is over.

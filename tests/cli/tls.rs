@@ -75,9 +75,9 @@ fn a_pair_that_somebody_put_in_the_place_of_the_servers_own_is_never_replaced() 
     let sandbox = Sandbox::new();
     fs::create_dir_all(sandbox.path("data/fernwire")).unwrap();
     for (name, days, warnings) in [
-        ("own", "365", &["lacks names"][..]),
-        ("Fernwire self-signed", "10", &["lacks names", "the certificate ends soon"]),
-        ("Fernwire CA 01234567", "365", &["lacks names"]),
+        ("own", "365", &["lacks localhost"][..]),
+        ("Fernwire self-signed", "10", &["lacks localhost", "the certificate ends soon"]),
+        ("Fernwire CA 01234567", "365", &["lacks localhost"]),
     ] {
         self_signed(&sandbox, name, days, "example.org");
         let put = own_pair(&sandbox);

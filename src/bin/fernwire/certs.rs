@@ -36,7 +36,8 @@ pub(crate) fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
     if let (FoundServer::Foreign(reason), false) = (&found, args.force) {
         return Err(files.refuse(reason));
     }
-    let names = choose_names(args, &files)?;
+    let before = files.names_before();
+    let names = choose_names(args, &before);
     let issued = authority.key.issue(&names)?;
 
     let mut change = folder.change();
@@ -50,12 +51,19 @@ pub(crate) fn run(args: &CertsArgs) -> anyhow::Result<ExitCode> {
     change.commit()?;
 
     let server = Summary::of(&issued.certificate()?).ok_or_else(|| anyhow!("the new certificate cannot be read"))?;
+    let dropped: Vec<_> = before.iter().filter(|name| !names.contains(name)).map(ToString::to_string).collect();
+    if !dropped.is_empty() {
+        output::note(format_args!(
+            "warning: the new certificate is no longer for {}; name all its hosts with --host to keep them",
+            dropped.join(", ")
+        ));
+    }
     report(args, &files, &authority, &server, &names, &kept)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What was asked for; or the names that the certificate has had; or this machine alone.
-fn choose_names(args: &CertsArgs, files: &Files) -> anyhow::Result<Vec<HostName>> {
+fn choose_names(args: &CertsArgs, before: &[HostName]) -> Vec<HostName> {
     if !args.host.is_empty() {
         let mut names = Vec::new();
         for name in &args.host {
@@ -63,15 +71,12 @@ fn choose_names(args: &CertsArgs, files: &Files) -> anyhow::Result<Vec<HostName>
                 names.push(name.clone());
             }
         }
-        return Ok(names);
+        return names;
     }
-    // Whatever cannot be read has been refused by now, or is replaced.
-    let before = load_certificates(&files.server.cert).ok();
-    let before = before.and_then(|found| found.first().map(names_in)).unwrap_or_default();
     if !before.is_empty() {
-        return Ok(before);
+        return before.to_owned();
     }
-    Ok(["localhost", "127.0.0.1", "::1"].iter().filter_map(|name| name.parse().ok()).collect())
+    ["localhost", "127.0.0.1", "::1"].iter().filter_map(|name| name.parse().ok()).collect()
 }
 
 /// The four files.
@@ -85,6 +90,12 @@ impl Files {
     fn below(folder: &Path) -> Self {
         let server = TlsFiles { cert: folder.join("server.pem"), key: folder.join("server-key.pem") };
         Self { ca: folder.join(CA_FILE), ca_key: folder.join("ca-key.pem"), server }
+    }
+
+    /// The names of the certificate that is there. Whatever cannot be read has been refused by now, or is replaced.
+    fn names_before(&self) -> Vec<HostName> {
+        let found = load_certificates(&self.server.cert).ok();
+        found.and_then(|found| found.first().map(names_in)).unwrap_or_default()
     }
 }
 
@@ -114,7 +125,7 @@ fn report(
         }))?;
         return Ok(());
     }
-    let made = if authority.is_new { "made just now" } else { "kept" };
+    let made = if authority.is_new { "a new authority" } else { "kept" };
     let out = args.out.display();
     let names_of_kept: Vec<_> = kept.iter().filter_map(|kept| kept.to.file_name()).map(Path::new).map(path).collect();
     let kept = match &names_of_kept[..] {

@@ -34,7 +34,11 @@ fn report(config: &ServerConfig) -> anyhow::Result<String> {
     }
     keys(config, &mut report)?;
     if config.has_tls_listener() {
-        writeln!(report, "  certificate {}", certificate(config)?)?;
+        let (plan, warnings) = certificate(config)?;
+        writeln!(report, "  certificate {plan}")?;
+        for warning in warnings {
+            writeln!(report, "  warning     {warning}")?;
+        }
     }
     if let Some(unused) = config.unused_certificate() {
         writeln!(report, "  note        {}", unused_certificate(unused))?;
@@ -82,8 +86,8 @@ fn keys(config: &ServerConfig, report: &mut String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `tls://` listeners would show.
-fn certificate(config: &ServerConfig) -> anyhow::Result<String> {
+/// What `tls://` listeners would show, and what is wrong with it.
+fn certificate(config: &ServerConfig) -> anyhow::Result<(String, Vec<String>)> {
     let data = certificate_folder(config)?;
     if config.tls.is_none() {
         can_make_folder(&data)?;

@@ -142,7 +142,11 @@ fn looks_like_an_address(word: &str) -> bool {
     let host_and_port = word.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
     });
-    host_and_port || word.contains("://") || ["tcp:", "tls:", "unix:", "/"].iter().any(|start| word.starts_with(start))
+    // What is looked up is SET-NAME.
+    let host = word == "localhost" || (word.contains('.') && !word.contains('-'));
+    host || host_and_port
+        || word.contains("://")
+        || ["tcp:", "tls:", "unix:", "/"].iter().any(|start| word.starts_with(start))
 }
 
 fn can_ask() -> bool {

@@ -1,6 +1,7 @@
 //! `fernwire serve`: keys, listeners, a banner with a line that connects, and the server until a signal ends it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use fernwire::channel::Settings;
 use fernwire::config::server::ServerConfig;
@@ -9,6 +10,8 @@ use fernwire::service::Services;
 use fernwire::service::query::Query;
 use fernwire::transport::{self, ListenOptions, Listener};
 use rustix::process::{Resource, getrlimit, setrlimit};
+
+use tokio::time::{Instant, interval_at};
 
 use crate::cli::ServeArgs;
 use crate::configure::{self, Origins};
@@ -24,6 +27,8 @@ mod signals;
 use certificate::Certificate;
 use keys::{Keys, certificate_folder, prepare_folder};
 use signals::{Signals, Wish};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode> {
     let only_check = args.check;
@@ -52,7 +57,7 @@ async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
     };
     let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
     output::result(keys.banner(&config, &local, certificate.as_ref())?)?;
-    certificate.iter().for_each(Certificate::warn_if_due);
+    certificate.iter().for_each(Certificate::warn);
     systemd::ready(&local);
     let services = Services { query: config.query.map(|query| Query::new(query.table, query.tick)) };
     let server = Server::new(keys.policy, services, config.limits, Settings::default());
@@ -70,8 +75,9 @@ async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
     tokio::select! {
         () = server.run(listeners, async { drop(stop_ordered.await) }) => {}
         () = obeying => tracing::warn!("stopped at once by a second signal"),
-        // It never completes.
+        // These never complete.
         () = log.tell_what_was_counted() => {}
+        () = look_after(certificate.as_ref()) => {}
     }
     log.end_window();
     Ok(ExitCode::SUCCESS)
@@ -108,6 +114,15 @@ fn prepare_certificate(config: &ServerConfig) -> anyhow::Result<Option<Certifica
         prepare_folder(&data)?;
     }
     Ok(Some(Certificate::prepare(config.tls.as_ref(), &data, &config.listeners)?))
+}
+
+/// Sees to the certificate once a day.
+async fn look_after(certificate: Option<&Certificate>) {
+    let mut days = interval_at(Instant::now() + DAY, DAY);
+    loop {
+        days.tick().await;
+        certificate.iter().for_each(|certificate| certificate.look_after());
+    }
 }
 
 /// What SIGHUP is for.

@@ -51,6 +51,9 @@ impl Keys {
         for listener in listeners {
             writeln!(banner, "  {}", self.connect_line(listener, certificate)?)?;
         }
+        if listeners.iter().any(|listener| !listener.is_loopback() && tcp::reachable(listener).is_loopback()) {
+            writeln!(banner, "From elsewhere, with an address of this machine that is reached from there.")?;
+        }
         write!(banner, "Stop with Ctrl-C.")?;
         Ok(banner)
     }

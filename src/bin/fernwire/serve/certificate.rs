@@ -40,22 +40,32 @@ impl Certificate {
         Ok(Self { loaded: ServerCertificate::load(&files.cert, &files.key)?, own: None, made: false })
     }
 
-    /// What `prepare` would come to, in words, with nothing made; or what it would fail with.
-    pub(crate) fn plan(named: Option<&TlsFiles>, data: &Path, listen: &[Endpoint]) -> anyhow::Result<String> {
-        let own = OwnPair::of(data, listen);
-        let files = match named {
-            Some(files) => files,
-            None => match own.state()? {
-                State::Good | State::Foreign => &own.files,
-                State::Missing => return Ok(format!("{}, self-signed, which would be made", own.files.cert.display())),
-                State::Due | State::KeyMissing => {
-                    return Ok(format!("{}, self-signed, which would be made anew", own.files.cert.display()));
+    /// What `prepare` would come to, in words, and what would be warned of, with nothing made; or what it would fail with.
+    pub(crate) fn plan(
+        named: Option<&TlsFiles>,
+        data: &Path,
+        listen: &[Endpoint],
+    ) -> anyhow::Result<(String, Vec<String>)> {
+        let (files, own) = match named {
+            Some(files) => (files.clone(), None),
+            None => {
+                let own = OwnPair::of(data, listen);
+                let made = match own.state()? {
+                    State::Good | State::Foreign => None,
+                    State::Missing => Some("made"),
+                    State::Due | State::KeyMissing => Some("made anew"),
+                };
+                if let Some(made) = made {
+                    let plan = format!("{}, self-signed, which would be {made}", own.files.cert.display());
+                    return Ok((plan, Vec::new()));
                 }
-            },
+                (own.files.clone(), Some(own))
+            }
         };
         let loaded = ServerCertificate::load(&files.cert, &files.key)?;
-        let certificate = Self { loaded, own: None, made: false };
-        Ok(format!("{}\n              ({})", certificate.describe(), certificate.origin()))
+        let certificate = Self { loaded, own, made: false };
+        let plan = format!("{}\n              ({})", certificate.describe(), certificate.origin());
+        Ok((plan, certificate.warnings()))
     }
 
     /// For listeners.
@@ -72,35 +82,51 @@ impl Certificate {
         match reloaded {
             Ok(()) => {
                 info!(certificate = self.describe(), "certificate reloaded; new connections get it");
-                self.warn_if_due();
+                self.warn();
             }
             Err(error) => warn!(reason = %error, "certificate not reloaded; the one before it stays in use"),
         }
     }
 
-    /// Tells the log of a certificate that clients will refuse, or soon.
-    pub(crate) fn warn_if_due(&self) {
-        self.warn_of_names();
-        let Some(summary) = self.loaded.summary() else { return };
-        let until = summary::minute(summary.not_after);
-        if summary.has_ended() {
-            warn!(until, "the certificate has ended; clients that verify it refuse");
-        } else if summary.is_due() {
-            warn!(until, "the certificate ends soon; renew it, then send SIGHUP");
-        }
-        if summary.is_authority {
-            warn!("the certificate is an authority's and not a server's; clients that verify it refuse");
+    /// What is done from time to time: our own pair is renewed when it is due, of any other the log tells.
+    pub(crate) fn look_after(&self) {
+        match self.own.as_ref().map(OwnPair::is_due) {
+            Some(true) => self.reload(),
+            _ => self.warn(),
         }
     }
 
-    /// Somebody's own pair in the place of ours stays as it is, so that person has to see to its names.
-    fn warn_of_names(&self) {
-        let (Some(own), Some(shown)) = (&self.own, self.in_file()) else { return };
-        let lacking = own.lacking(&shown).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        if !signature::is_own(&shown) && !lacking.is_empty() {
-            let path = own.files.cert.display();
-            warn!(%path, lacking, "the certificate was not made by this server, is left as it is, and lacks names");
+    /// Tells the log what keeps clients from accepting the certificate, or soon will.
+    pub(crate) fn warn(&self) {
+        for reason in self.warnings() {
+            warn!(reason, "clients that verify the certificate refuse it, or will");
         }
+    }
+
+    /// What keeps clients that verify the certificate from accepting it, or soon will.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let Some(summary) = self.loaded.summary() else { return Vec::new() };
+        let until = summary::minute(summary.not_after);
+        let lacking = self.lacking_names();
+        let found = [
+            (summary.has_ended(), format!("the certificate has ended: it was valid until {until}")),
+            (!summary.has_ended() && summary.is_due(), format!("the certificate ends soon, {until}; renew it")),
+            (!summary.has_begun(), format!("the certificate begins at {}", summary::minute(summary.not_before))),
+            (summary.is_authority, "the certificate is an authority's and not a server's; name server.pem".to_owned()),
+            (!summary.is_for_servers, "the certificate is not meant for servers (its extended key usage)".to_owned()),
+            (summary.names.is_empty(), "the certificate is for no name; clients look for one in it".to_owned()),
+            (!lacking.is_empty(), format!("the certificate was not made by this server, and lacks {lacking}")),
+        ];
+        found.into_iter().filter(|(applies, _)| *applies).map(|(_, words)| words).collect()
+    }
+
+    /// Somebody's own pair in the place of ours stays as it is, so that person has to see to its names.
+    fn lacking_names(&self) -> String {
+        let (Some(own), Some(shown)) = (&self.own, self.in_file()) else { return String::new() };
+        if signature::is_own(&shown) {
+            return String::new();
+        }
+        own.lacking(&shown).map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
     /// The certificate in its file.
@@ -184,6 +210,11 @@ impl OwnPair {
                 self.folder().display()
             )),
         }
+    }
+
+    /// Whether it is ours to make, and should be.
+    fn is_due(&self) -> bool {
+        matches!(self.state(), Ok(State::Due | State::Missing | State::KeyMissing))
     }
 
     /// The names that the certificate should have and does not.
