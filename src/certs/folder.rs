@@ -324,6 +324,16 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_no_name() {
+        let place = Place::new();
+        // With the `=` that ends every secret key.
+        let key = place.path(&format!("{}=", "A".repeat(43)));
+        let name = Path::new(key.file_name().unwrap());
+        assert!(matches!(make(name), Err(FolderError::File(KeyFileError::KeyAsName))));
+        assert!(!name.exists());
+    }
+
+    #[test]
     fn one_at_a_time_has_the_folder() {
         let place = Place::new();
         let first = place.lock();

@@ -31,6 +31,9 @@ pub(super) enum Owner {
 /// Reads a private key of a kind that this layer does not know, such as PEM.
 #[cfg(feature = "tls")]
 pub(crate) fn read_private_key(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+    refuse_key_as_name(path)?;
+    let failed = |source| KeyFileError::Io { action: "read", path: path.into(), source };
+    refuse_dangling_link(path).map_err(failed)?;
     read_private(path, Owner::Anyone)
 }
 
@@ -46,7 +49,7 @@ pub(super) fn read_private(path: &Path, owner: Owner) -> Result<Zeroizing<String
         _ => Ok(()),
     };
     refuse_key_as_name(path)?;
-    owned(&look(path).map_err(failed)?)?;
+    owned(&fs::metadata(path).map_err(failed)?)?;
     let (file, opened) = open_regular(path).map_err(failed)?;
     owned(&opened)?;
     let mode = opened.permissions().mode() & 0o7777;
@@ -65,22 +68,24 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<(File, fs::Metadata)> {
     };
     // Looked at before it is opened, since opening a device may do something; and again afterwards, on what was opened,
     // which may be another by then. Opening a pipe must not wait for somebody to write to it.
-    check(look(path)?)?;
+    check(fs::metadata(path)?)?;
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
     let opened = check(file.metadata()?)?;
     Ok((file, opened))
 }
 
-/// What is at the path. A link that leads nowhere is not the same as nothing at all.
-fn look(path: &Path) -> io::Result<fs::Metadata> {
-    fs::metadata(path).map_err(|error| match fs::read_link(path) {
-        Ok(target) if error.kind() == io::ErrorKind::NotFound => io::Error::other(format!(
-            "it is a symbolic link to {}, which is not there; mount what it is on, or mend the link",
+/// A link that leads nowhere is not the same as nothing at all: what it leads to may be on a medium that is elsewhere.
+#[cfg(feature = "tls")]
+pub(crate) fn refuse_dangling_link(path: &Path) -> io::Result<()> {
+    let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match fs::read_link(path) {
+        Ok(target) if fs::metadata(path).is_err_and(|error| is_missing(&error)) => Err(io::Error::other(format!(
+            "it is a link that leads nowhere; mount what {} is on, or mend the link",
             target.display()
-        )),
-        _ => error,
-    })
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The whole of a file that may hold secrets; it is an error if there is more than this.

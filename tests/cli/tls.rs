@@ -344,7 +344,7 @@ fn each_mistake_with_the_servers_files_has_its_own_sentence() {
         (["pipe.pem", key], &["cannot read pipe.pem: it is not a regular file"]),
         (
             ["link.pem", key],
-            &["cannot read link.pem: it is a symbolic link to /nowhere/server.pem, which is not there"],
+            &["cannot read link.pem: it is a link that leads nowhere; mount what /nowhere/server.pem is on"],
         ),
     ] {
         let [certificate, key] = named;
