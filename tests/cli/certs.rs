@@ -404,9 +404,10 @@ fn a_key_does_not_become_a_name_and_is_not_shown() {
     let sandbox = Sandbox::new();
     sandbox.run(&["keygen"]);
     let key = sandbox.read("secret.key");
-    sandbox.run(&["certs", "--out", key.trim()]).is_usage_error(&["(a key, not shown)", "--out"]);
-    let query = ["query", "--ca", key.trim(), "tls://127.0.0.1:1", "SetA-One"];
-    sandbox.run(&query).is_usage_error(&["(a key, not shown)", "--ca"]);
+    // A key may begin with a dash.
+    let [out, ca] = ["--out", "--ca"].map(|flag| format!("{flag}={}", key.trim()));
+    sandbox.run(&["certs", &out]).is_usage_error(&["a key, not shown", "--out"]);
+    sandbox.run(&["query", &ca, "tls://127.0.0.1:1", "SetA-One"]).is_usage_error(&["a key, not shown", "--ca"]);
     assert!(!sandbox.path(key.trim()).exists());
 }
 
