@@ -29,7 +29,7 @@ mod verify;
 pub use error::TlsError;
 pub use verify::{Refused, Roots};
 
-use verify::{Pinned, Verifier};
+use verify::Verifier;
 
 /// What is spoken inside (RFC 7301), so that a connection meant for another service is refused. Peers may leave it out.
 const ALPN: &[u8] = b"fernwire/1";
@@ -62,11 +62,10 @@ impl Transport for Tls {
             let stream = tcp::dial(endpoint).await?;
             let peer = stream.peer_addr().map_err(|source| DialError::from_io(endpoint, source))?;
             let verifies = endpoint.identity.is_none() || options.roots.are_named();
-            let connected = if verifies {
-                connect(endpoint, stream, &options.roots).await
-            } else {
-                connect_pinned(endpoint, stream).await
-            };
+            let provider = provider();
+            let verifier =
+                if verifies { Verifier::new(&options.roots, &provider).await } else { Verifier::pinned(&provider) };
+            let connected = connect(endpoint, stream, verifier).await;
             let io = connected.map_err(|source| DialError::Tls { endpoint: endpoint.without_identity(), source })?;
             let proven_by = verifies.then_some(ProvenBy::Certificate);
             Ok(Conn { io: Box::new(io), info: ConnInfo { peer: PeerAddr::Ip(peer), scheme: "tls", proven_by } })
@@ -76,19 +75,15 @@ impl Transport for Tls {
 
 type ClientStream = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
 
-/// Connects to a server that a trusted authority vouches for.
-async fn connect(endpoint: &Endpoint, stream: tokio::net::TcpStream, roots: &Roots) -> Result<ClientStream, TlsError> {
-    let verifier = Arc::new(Verifier::new(roots, &provider()).await);
+async fn connect(
+    endpoint: &Endpoint,
+    stream: tokio::net::TcpStream,
+    verifier: Verifier,
+) -> Result<ClientStream, TlsError> {
+    let verifier = Arc::new(verifier);
     let connector = TlsConnector::from(Arc::new(client_config(verifier.clone())?));
     let connected = connector.connect(server_name(endpoint)?, stream).await;
     connected.map_err(|error| verifier.refusal().map_or_else(|| TlsError::from_server(error), TlsError::Certificate))
-}
-
-/// Connects to whoever is there; the identity in the endpoint decides afterwards.
-async fn connect_pinned(endpoint: &Endpoint, stream: tokio::net::TcpStream) -> Result<ClientStream, TlsError> {
-    let config = client_config(Arc::new(Pinned::new(&provider())))?;
-    let connector = TlsConnector::from(Arc::new(config));
-    connector.connect(server_name(endpoint)?, stream).await.map_err(TlsError::from_server)
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -97,7 +92,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
 }
 
-fn client_config(verifier: Arc<dyn rustls::client::danger::ServerCertVerifier>) -> Result<ClientConfig, rustls::Error> {
+fn client_config(verifier: Arc<Verifier>) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&version::TLS13])?;
     // `dangerous` because it is for verifiers of one's own; ours are in tls/verify.rs.
     let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();

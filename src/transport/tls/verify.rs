@@ -226,25 +226,15 @@ fn moment(now: UnixTime) -> String {
     date(now).map_or_else(|| "an impossible time".to_owned(), summary::minute)
 }
 
-/// Verifies a certificate for the host's name (RFC 5280, RFC 9525), and remembers why one was refused.
-pub(super) struct Verifier {
+/// Who vouches for a server, ready to be asked.
+struct Trusted {
     roots: Roots,
     store: RootCertStore,
     algorithms: WebPkiSupportedAlgorithms,
-    refused: Mutex<Option<Refused>>,
 }
 
-impl Verifier {
-    pub(super) async fn new(roots: &Roots, provider: &CryptoProvider) -> Self {
-        let algorithms = provider.signature_verification_algorithms;
-        Self { roots: roots.clone(), store: roots.store().await, algorithms, refused: Mutex::default() }
-    }
-
-    /// Why the server's certificate was refused, if it was.
-    pub(super) fn refusal(&self) -> Option<Refused> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
+impl Trusted {
+    /// Verifies a certificate for the host's name (RFC 5280, RFC 9525).
     fn verify(
         &self,
         certificate: &CertificateDer<'_>,
@@ -262,6 +252,35 @@ impl Verifier {
     }
 }
 
+/// Decides about a server's certificate, and remembers why one was refused.
+pub(super) struct Verifier {
+    /// Nobody where the identity in the endpoint stands in their place: then any certificate will do whose key the server
+    /// holds.
+    trusted: Option<Trusted>,
+    algorithms: WebPkiSupportedAlgorithms,
+    refused: Mutex<Option<Refused>>,
+}
+
+impl Verifier {
+    /// Accepts what these vouch for.
+    pub(super) async fn new(roots: &Roots, provider: &CryptoProvider) -> Self {
+        let algorithms = provider.signature_verification_algorithms;
+        let trusted = Trusted { roots: roots.clone(), store: roots.store().await, algorithms };
+        Self { trusted: Some(trusted), algorithms, refused: Mutex::default() }
+    }
+
+    /// Accepts any certificate.
+    pub(super) fn pinned(provider: &CryptoProvider) -> Self {
+        let algorithms = provider.signature_verification_algorithms;
+        Self { trusted: None, algorithms, refused: Mutex::default() }
+    }
+
+    /// Why the server's certificate was refused, if it was.
+    pub(super) fn refusal(&self) -> Option<Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -271,12 +290,12 @@ impl ServerCertVerifier for Verifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.verify(certificate, intermediates, host, now).map(|()| ServerCertVerified::assertion()).inspect_err(
-            |error| {
-                let refused = Refused::new(error, certificate, host, now, &self.roots);
-                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
-            },
-        )
+        let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
+        let verified = trusted.verify(certificate, intermediates, host, now);
+        verified.map(|()| ServerCertVerified::assertion()).inspect_err(|error| {
+            let refused = Refused::new(error, certificate, host, now, &trusted.roots);
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
+        })
     }
 
     fn verify_tls12_signature(
@@ -305,50 +324,5 @@ impl ServerCertVerifier for Verifier {
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Verifier")
-    }
-}
-
-/// Accepts any certificate whose key the server holds; the server is proven by its pinned identity instead.
-#[derive(Debug)]
-pub(super) struct Pinned(WebPkiSupportedAlgorithms);
-
-impl Pinned {
-    pub(super) fn new(provider: &CryptoProvider) -> Self {
-        Self(provider.signature_verification_algorithms)
-    }
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
     }
 }
