@@ -14,8 +14,10 @@ fn transcripts() {
     let cases = trycmd::TestCases::new();
     cases.insert_var("[HOME]", home.path().display().to_string()).unwrap();
     cases.register_bin("fernwire", script(home.path(), "fernwire", "exec $FERNWIRE \"$@\""));
-    // `check-file LINE...` makes a configuration of these lines, as printf understands them, and has it checked.
-    let check_file = "printf \"$(printf '%s\\n' \"$@\")\\n\" >f.toml; exec $FERNWIRE serve --check --config f.toml";
+    // `check-file LINE...` makes a configuration of these lines, as printf understands them, and has it checked; in a
+    // folder of its own, since transcripts run side by side.
+    let check_file = "cd \"$(mktemp -d)\" && printf \"$(printf '%s\\n' \"$@\")\\n\" >f.toml; \
+                      exec $FERNWIRE serve --check --config f.toml";
     cases.register_bin("check-file", script(home.path(), "check-file", check_file));
     make_files(home.path());
     cases.case("tests/transcripts/*.trycmd").run();
@@ -25,7 +27,9 @@ fn transcripts() {
 /// files stay in the home.
 fn script(home: &Path, name: &str, line: &str) -> PathBuf {
     let (program, home) = (env!("CARGO_BIN_EXE_fernwire"), home.display());
-    let script = format!("#!/bin/sh\ncd {home}\nexec </dev/null\nFERNWIRE='env -i HOME={home} {program}'\n{line}\n");
+    let script = format!(
+        "#!/bin/sh\ncd {home}\nexport TMPDIR={home}\nexec </dev/null\nFERNWIRE='env -i HOME={home} {program}'\n{line}\n"
+    );
     let path = Path::new(&home.to_string()).join(name);
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
