@@ -1,7 +1,6 @@
 //! Validated configuration: which key modes, which files, which limits. Knows no command line.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +11,6 @@ use crate::keys::{IdentityKey, KeyFileError, SecretKey};
 pub mod bounds;
 mod document;
 pub mod file;
-mod link;
 pub mod log;
 pub mod problem;
 pub mod secrecy;
@@ -193,16 +191,9 @@ pub fn find_secret_key(named: Option<&Path>) -> Result<Option<FoundKey>, KeyFile
     let found = |key, path: &Path| Ok(Some(FoundKey { key, path: path.into(), by_default: named.is_none() }));
     let default = Path::new(SECRET_KEY_FILE);
     match named {
-        Some(path) => match SecretKey::load(path) {
-            Err(error) if error.is_missing() => Err(no_dangling_link(path).err().unwrap_or(error)),
-            loaded => found(loaded?, path),
-        },
+        Some(path) => found(SecretKey::load(path)?, path),
         None => match SecretKey::load_ours(default) {
-            // Who may write here may not keep us from going on without a key, only we ourselves.
-            Err(error) if error.is_missing() && link::dangling_link(default).is_some_and(|uid| !is_ours(uid)) => {
-                Err(KeyFileError::NotOurs { path: default.into() })
-            }
-            Err(error) if error.is_missing() => no_dangling_link(default).map(|()| None),
+            Err(error) if error.is_missing() => Ok(None),
             loaded => found(loaded?, default),
         },
     }
@@ -212,24 +203,9 @@ pub fn find_secret_key(named: Option<&Path>) -> Result<Option<FoundKey>, KeyFile
 pub fn find_identity(data: &Path) -> Result<Option<IdentityKey>, KeyFileError> {
     let path = identity_key(data);
     match IdentityKey::load(&path) {
-        Err(error) if error.is_missing() => no_dangling_link(&path).map(|()| None),
+        Err(error) if error.is_missing() => Ok(None),
         loaded => loaded.map(Some),
     }
-}
-
-fn no_dangling_link(path: &Path) -> Result<(), KeyFileError> {
-    match link::dangling_link(path) {
-        Some(_) => {
-            let source = io::Error::other("it is a link that leads nowhere; mend the link, or remove it");
-            Err(KeyFileError::Io { action: "read", path: path.into(), source })
-        }
-        None => Ok(()),
-    }
-}
-
-/// Whether this process runs as this user.
-fn is_ours(uid: u32) -> bool {
-    uid == rustix::process::geteuid().as_raw()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::folder::{Folder, FolderError};
 use crate::keys::KeyFileError;
-use crate::keys::files::{open_regular, read_at_most, read_private_key, refuse_dangling_link, refuse_key_as_name};
+use crate::keys::files::{dangling_link, open_regular, read_at_most, read_private_key, refuse_key_as_name};
 
 /// No file of certificates is longer than this many bytes; a longer one is refused.
 const MAX_CERTIFICATE_FILE: u64 = 1 << 20;
@@ -245,7 +245,9 @@ fn require_version_3(certificate: &CertificateDer<'_>, path: &Path) -> Result<()
 fn read_certificates(path: &Path) -> Result<(Zeroizing<String>, Metadata), PemError> {
     let failed = |source| PemError::Read { path: path.into(), source };
     refuse_key_as_name(path)?;
-    refuse_dangling_link(path).map_err(failed)?;
+    if let Some(link) = dangling_link(path) {
+        return Err(failed(link.into()));
+    }
     let (file, found) = open_regular(path).map_err(failed)?;
     let mut bytes = read_at_most(file, MAX_CERTIFICATE_FILE).map_err(failed)?;
     // PEM is ASCII between its markers; what stands around them does not matter. In place, so that no copy is left.

@@ -11,10 +11,10 @@ use rustix::process::geteuid;
 
 use super::bounds::{ANONYMOUS_IDLE_TIMEOUT, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_TIMESTAMPS, TICK};
 use super::document::{Entry, Lines, Section, Source};
-use super::link::dangling_link;
 use super::problem::{ConfigError, Given, Place, Problem};
 use super::secrecy::{shown, without_keys};
 use super::server::{LimitSettings, LogSettings, QuerySettings, ServerSettings, TlsSettings};
+use crate::keys::files::dangling_link;
 use crate::model::is_treacherous;
 use crate::service::query::Table;
 

@@ -3,9 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
-#[cfg(feature = "tls")]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
@@ -31,15 +29,12 @@ pub(super) enum Owner {
 /// Reads a private key of a kind that this layer does not know, such as PEM.
 #[cfg(feature = "tls")]
 pub(crate) fn read_private_key(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
-    refuse_key_as_name(path)?;
-    let failed = |source| KeyFileError::Io { action: "read", path: path.into(), source };
-    refuse_dangling_link(path).map_err(failed)?;
     read_private(path, Owner::Anyone)
 }
 
 pub(super) fn read_private(path: &Path, owner: Owner) -> Result<Zeroizing<String>, KeyFileError> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => KeyFileError::Missing { path: path.into() },
+        io::ErrorKind::NotFound => missing(path, owner),
         _ => KeyFileError::Io { action: "read", path: path.into(), source },
     };
     let owned = |found: &fs::Metadata| match owner {
@@ -75,16 +70,39 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<(File, fs::Metadata)> {
     Ok((file, opened))
 }
 
-/// A link that leads nowhere is not the same as nothing at all: what it leads to may be on a medium that is elsewhere.
-#[cfg(feature = "tls")]
-pub(crate) fn refuse_dangling_link(path: &Path) -> io::Result<()> {
-    let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-    match fs::read_link(path) {
-        Ok(target) if fs::metadata(path).is_err_and(|error| is_missing(&error)) => Err(io::Error::other(format!(
-            "it is a link that leads nowhere; mount what {} is on, or mend the link",
-            target.display()
-        ))),
-        _ => Ok(()),
+/// What to say of a file that was not found.
+fn missing(path: &Path, owner: Owner) -> KeyFileError {
+    match dangling_link(path) {
+        // Whoever may write here may not keep us from going on without a key, only we ourselves.
+        Some(link) if owner == Owner::Us && link.owner != rustix::process::geteuid().as_raw() => {
+            KeyFileError::NotOurs { path: path.into() }
+        }
+        Some(link) => KeyFileError::Io { action: "read", path: path.into(), source: link.into() },
+        None => KeyFileError::Missing { path: path.into() },
+    }
+}
+
+/// A symbolic link that leads nowhere. Whoever made one meant a file, perhaps on a medium that is elsewhere now, so it
+/// must not pass for there being none.
+pub(crate) struct DanglingLink {
+    /// The user who made it.
+    owner: u32,
+    target: PathBuf,
+}
+
+/// The link because of which there is nothing at this path: the path itself, or a folder above it.
+pub(crate) fn dangling_link(path: &Path) -> Option<DanglingLink> {
+    let there = path.ancestors().find_map(|above| fs::symlink_metadata(above).ok().map(|found| (above, found)));
+    let (above, found) = there?;
+    let leads_nowhere = fs::metadata(above).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let target = fs::read_link(above).ok().filter(|_| leads_nowhere)?;
+    Some(DanglingLink { owner: found.uid(), target })
+}
+
+impl From<DanglingLink> for io::Error {
+    fn from(link: DanglingLink) -> Self {
+        let target = link.target.display();
+        Self::other(format!("it is a link that leads nowhere; mount what {target} is on, or mend the link"))
     }
 }
 
@@ -185,4 +203,24 @@ fn folder_of(path: &Path) -> &Path {
 /// Lets the names in the folder of this file survive a power cut.
 fn sync_folder(path: &Path) -> Result<(), KeyFileError> {
     File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(|source| not_written(path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_not_a_link_to_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        symlink("gone", at("dangling")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        symlink("file", at("link")).unwrap();
+        let owner = |name: &str| dangling_link(&at(name)).map(|link| link.owner);
+        let us = Some(rustix::process::geteuid().as_raw());
+        assert_eq!(["dangling", "dangling/below/it"].map(owner), [us; 2]);
+        assert_eq!(["file", "link", "nothing", "no/thing"].map(owner), [None; 4]);
+    }
 }

@@ -183,7 +183,7 @@ fn a_link_to_nothing_is_not_nothing() {
         assert_eq!(sandbox.start(&mut serve(&sandbox, &[], args)).wait().stderr, outcome.stderr);
     };
     dangling("data/fernwire/identity.key");
-    refused(&[], &["cannot read ", "identity.key: it is a link that leads nowhere; mend the link, or remove it"]);
+    refused(&[], &["cannot read ", "identity.key: it is a link that leads nowhere; mount what gone is on"]);
     sandbox.run(&["id"]).fails(&["identity.key: it is a link that leads nowhere"]);
     dangling("secret.key");
     // Not even with the key modes for which a key would be made.
