@@ -35,9 +35,6 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 /// A way to carry bytes between two processes.
 pub trait Transport: Send + Sync {
-    /// What its endpoints begin with, without `://`.
-    fn scheme(&self) -> &'static str;
-
     /// Listens at an endpoint of this scheme.
     fn listen<'a>(
         &'a self,

@@ -30,10 +30,6 @@ fn listeners() -> MutexGuard<'static, Option<HashMap<String, mpsc::Sender<Duplex
 pub struct Memory;
 
 impl Transport for Memory {
-    fn scheme(&self) -> &'static str {
-        "memory"
-    }
-
     fn listen<'a>(
         &'a self,
         endpoint: &'a Endpoint,

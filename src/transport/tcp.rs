@@ -21,10 +21,6 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 pub struct Tcp;
 
 impl Transport for Tcp {
-    fn scheme(&self) -> &'static str {
-        "tcp"
-    }
-
     fn listen<'a>(
         &'a self,
         endpoint: &'a Endpoint,

@@ -38,10 +38,6 @@ const ALPN: &[u8] = b"fernwire/1";
 pub struct Tls;
 
 impl Transport for Tls {
-    fn scheme(&self) -> &'static str {
-        "tls"
-    }
-
     fn listen<'a>(
         &'a self,
         endpoint: &'a Endpoint,

@@ -25,10 +25,6 @@ const MAX_BACKLOG: u32 = 1024;
 pub struct Unix;
 
 impl Transport for Unix {
-    fn scheme(&self) -> &'static str {
-        "unix"
-    }
-
     fn listen<'a>(
         &'a self,
         endpoint: &'a Endpoint,
