@@ -218,12 +218,28 @@ mod tests {
         PublicIdentity::from_bytes([byte; 32])
     }
 
-    fn info(proven_by: Option<ProvenBy>) -> ConnInfo {
-        ConnInfo { peer: PeerAddr::Memory, scheme: "memory", proven_by }
-    }
-
     /// Decides about identity 1 at an endpoint of which known_hosts says so much.
     fn decide(
+        endpoint: &str,
+        known: Option<(u8, Provenance)>,
+        mode: KeyMode,
+        change: impl FnOnce(&mut Trust),
+    ) -> Result<Decision, TrustError> {
+        decide_over(None, endpoint, known, mode, change)
+    }
+
+    /// The same over a transport that has proven the server.
+    fn decide_proven(
+        endpoint: &str,
+        known: Option<(u8, Provenance)>,
+        mode: KeyMode,
+        by: ProvenBy,
+    ) -> Result<Decision, TrustError> {
+        decide_over(Some(by), endpoint, known, mode, |_| {})
+    }
+
+    fn decide_over(
+        proven_by: Option<ProvenBy>,
         endpoint: &str,
         known: Option<(u8, Provenance)>,
         mode: KeyMode,
@@ -238,7 +254,8 @@ mod tests {
         let mut trust = Trust { known_hosts: Some(hosts), ..Trust::default() };
         change(&mut trust);
         let shown = mode.needs_share().then(|| identity(1));
-        Expectation::new(&trust, &endpoint).unwrap().decide(mode, shown, &info(None))
+        let info = ConnInfo { peer: PeerAddr::Memory, scheme: "memory", proven_by };
+        Expectation::new(&trust, &endpoint).unwrap().decide(mode, shown, &info)
     }
 
     fn trusted(proof: Proof, record: Option<Provenance>) -> Decision {
@@ -308,24 +325,6 @@ mod tests {
     fn mode_psk_never_touches_known_hosts() {
         let decision = decide(REMOTE, Some((2, Provenance::Confirmed)), KeyMode::Psk, |_| {}).unwrap();
         assert_eq!(decision, trusted(Proof::SecretKey, None));
-    }
-
-    /// Decides about identity 1 over a transport that has proven the server.
-    fn decide_proven(
-        endpoint: &str,
-        known: Option<(u8, Provenance)>,
-        mode: KeyMode,
-        by: ProvenBy,
-    ) -> Result<Decision, TrustError> {
-        let folder = tempfile::tempdir().unwrap();
-        let hosts = KnownHosts::new(folder.path().join("known_hosts"));
-        let endpoint: Endpoint = endpoint.parse().unwrap();
-        if let Some((byte, provenance)) = known {
-            hosts.record(&endpoint, identity(byte), provenance).unwrap();
-        }
-        let trust = Trust { known_hosts: Some(hosts), ..Trust::default() };
-        let shown = mode.needs_share().then(|| identity(1));
-        Expectation::new(&trust, &endpoint).unwrap().decide(mode, shown, &info(Some(by)))
     }
 
     #[test]
