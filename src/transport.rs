@@ -3,10 +3,8 @@
 //! Accepting is apart from upgrading: [`Listener::accept`] does nothing that a peer can slow down, and whatever a
 //! transport must do with the peer first (a TLS accept) runs in [`Incoming::upgrade`], off the accept loop.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
@@ -20,6 +18,7 @@ pub mod tcp;
 pub mod tls;
 pub mod unix;
 
+use crate::model::peer::PeerAddr;
 use endpoint::{Address, Endpoint};
 
 /// How long a client waits for a connection by default.
@@ -89,52 +88,6 @@ pub enum ProvenBy {
     SocketOwner,
     /// A trusted authority vouches for the host's name, and TLS has shown that the server holds the certificate's key.
     Certificate,
-}
-
-/// The other end of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PeerAddr {
-    /// An internet address.
-    Ip(SocketAddr),
-    /// A process of this user id.
-    Unix(u32),
-    /// A task of this process.
-    Memory,
-}
-
-impl PeerAddr {
-    /// What the limits for one address count together: an IPv4 address, an IPv6 /64, a user id.
-    pub fn source(&self) -> Source {
-        match self {
-            Self::Ip(address) => match address.ip().to_canonical() {
-                IpAddr::V6(v6) => Source::Ip(IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !(u128::MAX >> 64)))),
-                v4 => Source::Ip(v4),
-            },
-            Self::Unix(uid) => Source::Uid(*uid),
-            Self::Memory => Source::Memory,
-        }
-    }
-}
-
-impl fmt::Display for PeerAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => write!(f, "{address}"),
-            Self::Unix(uid) => write!(f, "uid {uid}"),
-            Self::Memory => f.write_str("this process"),
-        }
-    }
-}
-
-/// What one person can easily have many connections from; see [`PeerAddr::source`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// An IPv4 address, or an IPv6 /64 with its other bits zero.
-    Ip(IpAddr),
-    /// A user id.
-    Uid(u32),
-    /// This process.
-    Memory,
 }
 
 /// How to listen.
@@ -298,21 +251,4 @@ pub async fn dial(endpoint: &Endpoint, options: &DialOptions) -> Result<Conn, Di
     tokio::time::timeout(options.timeout, dialling).await.unwrap_or_else(|_| {
         Err(DialError::TimedOut { endpoint: endpoint.without_identity(), timeout: options.timeout })
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(address: &str) -> Source {
-        PeerAddr::Ip(address.parse().unwrap()).source()
-    }
-
-    #[test]
-    fn one_ipv6_network_is_one_source() {
-        assert_eq!(source("[2001:db8:1:2::1]:1"), source("[2001:db8:1:2:ffff::9]:2"));
-        assert_ne!(source("[2001:db8:1:2::1]:1"), source("[2001:db8:1:3::1]:1"));
-        assert_ne!(source("10.0.0.1:1"), source("10.0.0.2:1"));
-        assert_eq!(source("[::ffff:10.0.0.1]:1"), source("10.0.0.1:9"));
-    }
 }

@@ -210,7 +210,7 @@ impl<'a> Expectation<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::PeerAddr;
+    use crate::model::peer::PeerAddr;
 
     const REMOTE: &str = "tcp://example.org:3376";
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::config::Limits;
-use crate::transport::Source;
+use crate::model::peer::Source;
 
 /// The places of one server.
 pub(super) struct Admission {

@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 
 use super::endpoint::{Address, Endpoint};
 use super::{
-    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, PeerAddr,
-    Transport,
+    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, Transport,
 };
+use crate::model::peer::PeerAddr;
 
 /// How many connections may wait to be accepted.
 const MAX_BACKLOG: usize = 1024;

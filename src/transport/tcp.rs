@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 
 use super::endpoint::Endpoint;
 use super::{
-    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, PeerAddr,
-    Transport,
+    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, Transport,
 };
+use crate::model::peer::PeerAddr;
 
 /// How long one address has the field to itself before the next is tried beside it (RFC 8305).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

@@ -17,11 +17,12 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::endpoint::Endpoint;
 use super::{
-    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, PeerAddr,
-    ProvenBy, Transport, tcp,
+    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, ProvenBy,
+    Transport, tcp,
 };
 use crate::certs::pem::{PemError, PemPair};
 use crate::certs::summary::Summary;
+use crate::model::peer::PeerAddr;
 
 mod error;
 mod verify;

@@ -14,9 +14,10 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 use super::endpoint::{Address, Endpoint};
 use super::{
-    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, PeerAddr,
-    ProvenBy, Transport,
+    BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, ProvenBy,
+    Transport,
 };
+use crate::model::peer::PeerAddr;
 
 /// How many connections may wait to be accepted.
 const MAX_BACKLOG: u32 = 1024;
