@@ -6,6 +6,12 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+#[cfg(feature = "server")]
+pub mod name;
+#[cfg(feature = "server")]
+pub mod password;
+pub mod peer;
+
 /// What every public identity begins with, so that nobody takes it for a secret.
 pub const PUBLIC_IDENTITY_PREFIX: &str = "fwk1_";
 
