@@ -14,7 +14,8 @@ use crate::channel::{self, Settings};
 use crate::config::{Kex, PinForbidsPsk};
 use crate::keys::SecretKey;
 use crate::model::{KeyId, PublicIdentity};
-use crate::protocol::{QueryReply, QueryRequest, Reply, Request};
+use crate::protocol::query::{QueryReply, QueryRequest};
+use crate::protocol::{Reply, Request};
 use crate::transport::endpoint::Endpoint;
 use crate::transport::{self, ByteStream, ConnInfo, DialError, DialOptions};
 
@@ -182,7 +183,10 @@ impl Client {
 
     /// Asks the query service.
     pub fn query(&self, query: &str) -> Replies<QueryReply> {
-        self.calls.call(Request::Query(QueryRequest { query: query.to_owned() }), |Reply::Query(reply)| reply)
+        self.calls.call(Request::Query(QueryRequest { query: query.to_owned() }), |reply| match reply {
+            Reply::Query(reply) => Some(reply),
+            _ => None,
+        })
     }
 
     /// Says goodbye, and waits until the server has answered everything and said it too.

@@ -12,7 +12,16 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod account;
+pub mod chat;
 pub mod codec;
+pub mod log;
+pub mod query;
+
+use account::{AccountReply, AccountRequest};
+use chat::{ChatReply, ChatRequest};
+use log::{LogReply, LogRequest};
+use query::{QueryReply, QueryRequest};
 
 /// The largest integer in a message (2^53-1), so that every JSON reader holds it exactly.
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
@@ -98,6 +107,19 @@ impl ServerMessage {
 pub enum Request {
     /// Looks something up and asks for the time.
     Query(QueryRequest),
+    /// Makes or proves an account.
+    Account(AccountRequest),
+    /// Talks, and hears others.
+    Chat(ChatRequest),
+    /// Leaves a message in the server's log.
+    Log(LogRequest),
+}
+
+impl Request {
+    /// How many bulk bytes follow the request.
+    pub fn upload_length(&self) -> u64 {
+        0
+    }
 }
 
 /// A reply of one of the services.
@@ -106,26 +128,12 @@ pub enum Request {
 pub enum Reply {
     /// An answer to a query.
     Query(QueryReply),
-}
-
-/// Asks for as many timestamps as the table says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueryRequest {
-    /// What is looked up, such as `SetA-Two`.
-    pub query: String,
-}
-
-/// An answer to a query.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum QueryReply {
-    /// The server's local time, `DD-MM-YYYY HH:MM:SS`.
-    Timestamp {
-        /// The time.
-        time: String,
-    },
-    /// The table has no such entry.
-    Empty,
+    /// An answer to whoever made or proved an account.
+    Account(AccountReply),
+    /// What was said and done.
+    Chat(ChatReply),
+    /// A receipt, or what the operator says.
+    Log(LogReply),
 }
 
 /// Why a request failed. The session goes on.
@@ -136,6 +144,16 @@ pub struct RequestError {
     pub code: ErrorCode,
     /// For people. Text from the peer: make control characters visible before showing it.
     pub message: String,
+    /// In how many seconds it may be tried again, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+impl RequestError {
+    /// An error with this text.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), retry_after: None }
+    }
 }
 
 /// Why a request failed, for programs.
@@ -150,6 +168,20 @@ pub enum ErrorCode {
     TooManyRequests,
     /// The server stops and takes no new requests.
     ShuttingDown,
+    /// The name and the password do not belong together, or the ticket is none (any more).
+    BadCredentials,
+    /// The name has an owner.
+    NameTaken,
+    /// This is for those who have logged in, or hold the secret key.
+    LoginRequired,
+    /// What was asked is understood and not allowed: no member, banned, muted, no operator.
+    Refused,
+    /// There is no such room or person.
+    NotFound,
+    /// Too much at once; `retry_after` says when to go on.
+    Throttled,
+    /// The server cannot keep anything now (its disk is full, say); the request may be tried again.
+    Unavailable,
     /// The server failed; the request may be tried again.
     Internal,
     /// A code of a later version.

@@ -18,6 +18,9 @@ impl Services {
     pub async fn answer(&self, request: Request, replies: ReplySink) -> Result<(), RequestError> {
         match request {
             Request::Query(request) => offered(&self.query, "query")?.answer(request, replies).await,
+            Request::Account(_) => offered::<()>(&None, "account").map(|_| ())?,
+            Request::Chat(_) => offered::<()>(&None, "chat").map(|_| ())?,
+            Request::Log(_) => offered::<()>(&None, "log").map(|_| ())?,
         }
         Ok(())
     }
@@ -25,9 +28,8 @@ impl Services {
 
 /// The service, if this server offers it.
 fn offered<'a, S>(service: &'a Option<S>, name: &str) -> Result<&'a S, RequestError> {
-    service.as_ref().ok_or_else(|| RequestError {
-        code: ErrorCode::UnknownService,
-        message: format!("the service `{name}` is not offered here"),
+    service.as_ref().ok_or_else(|| {
+        RequestError::new(ErrorCode::UnknownService, format!("the service `{name}` is not offered here"))
     })
 }
 
@@ -51,7 +53,7 @@ impl ReplySink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::QueryRequest;
+    use crate::protocol::query::QueryRequest;
 
     #[tokio::test]
     async fn a_service_that_is_not_offered_is_unknown_here() {

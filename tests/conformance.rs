@@ -14,7 +14,8 @@ use fernwire::client::{CallError, Client};
 use fernwire::config::Limits;
 use fernwire::keys::{IdentityKey, SecretKey};
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
-use fernwire::protocol::{ClientMessage, ErrorCode, MAX_IN_FLIGHT, QueryReply, QueryRequest, Request, ServerMessage};
+use fernwire::protocol::query::{QueryReply, QueryRequest};
+use fernwire::protocol::{ClientMessage, ErrorCode, MAX_IN_FLIGHT, Request, ServerMessage};
 use tokio::io::copy_bidirectional;
 use tokio::sync::oneshot;
 

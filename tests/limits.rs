@@ -15,9 +15,8 @@ use fernwire::channel::{CloseReason, MAX_MESSAGE, Sender, Settings};
 use fernwire::client::CallError;
 use fernwire::config::Limits;
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
-use fernwire::protocol::{
-    ClientMessage, MAX_ERROR_TEXT, MAX_IN_FLIGHT, QueryRequest, Request, STREAM_CREDIT, ServerMessage,
-};
+use fernwire::protocol::query::QueryRequest;
+use fernwire::protocol::{ClientMessage, MAX_ERROR_TEXT, MAX_IN_FLIGHT, Request, STREAM_CREDIT, ServerMessage};
 use fernwire::server::{GOODBYE_TIME, Server};
 use fernwire::transport::endpoint::Endpoint;
 use fernwire::transport::{self, BoxFuture, ByteStream, Incoming, Listener};

@@ -82,7 +82,7 @@ impl Calls {
     }
 
     /// Sends a request; `pick` takes the service's own reply out of a reply.
-    pub(super) fn call<T>(&self, request: Request, pick: fn(Reply) -> T) -> Replies<T> {
+    pub(super) fn call<T>(&self, request: Request, pick: fn(Reply) -> Option<T>) -> Replies<T> {
         let (events, incoming) = mpsc::unbounded_channel();
         // Under one lock, so that ids are sent in the order in which they are given.
         let mut streams = self.shared.lock();
@@ -152,7 +152,7 @@ pub struct Replies<T> {
     requests: mpsc::WeakUnboundedSender<ClientMessage>,
     consumed: u64,
     ended: bool,
-    pick: fn(Reply) -> T,
+    pick: fn(Reply) -> Option<T>,
 }
 
 impl<T> Replies<T> {
@@ -172,7 +172,8 @@ impl<T> Replies<T> {
                     }
                     self.tell(ClientMessage::Credit { id: self.id, bytes });
                 }
-                Ok(Some((self.pick)(reply)))
+                let picked = (self.pick)(reply).map(Some);
+                picked.ok_or_else(|| CallError::Nonsense(format!("another service answers request {}", self.id)))
             }
             Some(Event::End) => {
                 self.ended = true;

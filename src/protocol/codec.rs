@@ -18,7 +18,7 @@ const JSON: u8 = 0;
 const BULK: u8 = 1;
 
 /// The services of this version, for telling an unknown one from a malformed request.
-const SERVICES: [&str; 1] = ["query"];
+const SERVICES: [&str; 4] = ["query", "account", "chat", "log"];
 
 /// A decoded message.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,10 +72,10 @@ pub fn decode_client(bytes: &[u8]) -> Result<Decoded<'_, ClientMessage>, DecodeE
         typed(value).map_err(|reason| match (id, service) {
             (Some(id), Some(service)) if is_request && !SERVICES.contains(&service.as_str()) => {
                 let message = format!("there is no service `{service}` here; there is {}", SERVICES.join(", "));
-                DecodeError::Request { id, error: RequestError { code: ErrorCode::UnknownService, message } }
+                DecodeError::Request { id, error: RequestError::new(ErrorCode::UnknownService, message) }
             }
             (Some(id), _) if is_request => {
-                DecodeError::Request { id, error: RequestError { code: ErrorCode::BadRequest, message: reason } }
+                DecodeError::Request { id, error: RequestError::new(ErrorCode::BadRequest, reason) }
             }
             _ => DecodeError::Message(reason),
         })
@@ -201,7 +201,8 @@ impl<'de> Visitor<'de> for Strict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{QueryReply, QueryRequest, Reply, Request};
+    use super::super::query::{QueryReply, QueryRequest};
+    use super::super::{Reply, Request};
     use super::*;
     use proptest::prelude::*;
 
@@ -230,9 +231,43 @@ mod tests {
         assert_eq!(&encode(&ServerMessage::Reply { id: 7, reply })[1..], json.as_bytes());
         let empty = ServerMessage::Reply { id: 7, reply: Reply::Query(QueryReply::Empty) };
         assert_eq!(&encode(&empty)[1..], br#"{"type":"reply","id":7,"service":"query","body":{"kind":"empty"}}"#);
-        let error = RequestError { code: ErrorCode::TooManyRequests, message: "x".into() };
+        let error = RequestError::new(ErrorCode::TooManyRequests, "x");
         let json = r#"{"type":"error","id":7,"code":"too_many_requests","message":"x"}"#;
         assert_eq!(&encode(&ServerMessage::Error { id: 7, error })[1..], json.as_bytes());
+    }
+
+    #[test]
+    fn requests_of_every_service_look_as_the_specification_says() {
+        for body in [
+            r#"account","body":{"verb":"login","name":"ada","password":"Correct-1"}"#,
+            r#"account","body":{"verb":"resume","ticket":"x"}"#,
+            r##"chat","body":{"verb":"listen","resume":[{"with":"#lobby","seq":7}]}"##,
+            r##"chat","body":{"verb":"post","to":"bob","post_id":"p1","style":"action","text":"waves"}"##,
+            r##"chat","body":{"verb":"history","with":"#lobby","before":7,"limit":50}"##,
+            r#"chat","body":{"verb":"conversations"}"#,
+            r##"chat","body":{"verb":"moderate","room":"#lobby","name":"bob","measure":"ban","seconds":60,"address":false}"##,
+            r#"log","body":{"verb":"append","stream":"s","number":1,"text":"x"}"#,
+        ] {
+            let json = format!(r#"{{"type":"request","id":7,"service":"{body}}}"#);
+            let message = client(&json).unwrap_or_else(|error| panic!("{body}: {error}"));
+            assert_eq!(String::from_utf8(encode(&message)[1..].to_vec()).unwrap(), json);
+        }
+        assert!(
+            refusal(
+                r#"{"type":"request","id":7,"service":"account","body":{"verb":"login","name":"a b","password":""}}"#
+            )
+            .contains("a name is made of")
+        );
+        let entry = r##"{"type":"reply","id":7,"service":"chat","body":{"kind":"entry","with":"#lobby","seq":1,"time":1763712000000,"from":"ada","style":"text","text":"hi","post_id":"p1"}}"##;
+        let Ok(Decoded::Message(message)) = decode_server(&[&[JSON], entry.as_bytes()].concat()) else { panic!() };
+        assert_eq!(&encode(&message)[1..], entry.as_bytes());
+        let later = r#"{"type":"reply","id":7,"service":"chat","body":{"kind":"fireworks","size":3}}"#;
+        let Ok(Decoded::Message(ServerMessage::Reply { reply, .. })) =
+            decode_server(&[&[JSON], later.as_bytes()].concat())
+        else {
+            panic!()
+        };
+        assert_eq!(reply, Reply::Chat(crate::protocol::chat::ChatReply::Other));
     }
 
     #[test]
@@ -308,7 +343,7 @@ mod tests {
             id.clone().prop_map(|id| ServerMessage::Cancelled { id }),
             (id, any::<String>()).prop_map(|(id, message)| ServerMessage::Error {
                 id,
-                error: RequestError { code: ErrorCode::ShuttingDown, message }
+                error: RequestError::new(ErrorCode::ShuttingDown, message)
             }),
         ]
     }

@@ -274,7 +274,7 @@ impl Session {
     async fn fail(&self, id: u64, code: ErrorCode, message: String) {
         let message = cut(message, MAX_ERROR_TEXT);
         debug!(id, ?code, reason = %Visible(&message), "request refused");
-        self.outbox.put(encode(&failed(id, RequestError { code, message }))).await;
+        self.outbox.put(encode(&failed(id, RequestError::new(code, message)))).await;
     }
 
     fn begin(&mut self, id: u64, request: Request, place: OwnedSemaphorePermit) {

@@ -7,7 +7,8 @@ use jiff::Zoned;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::ReplySink;
-use crate::protocol::{QueryReply, QueryRequest, Reply};
+use crate::protocol::Reply;
+use crate::protocol::query::{QueryReply, QueryRequest};
 
 /// How long one timestamp stands before the next.
 pub const DEFAULT_TICK: Duration = Duration::from_secs(1);

@@ -15,7 +15,7 @@ use fernwire::client::{CallError, Client, ConnectError, Options, Replies};
 use fernwire::config::{Kex, Limits};
 use fernwire::keys::{IdentityKey, SecretKey};
 use fernwire::model::PublicIdentity;
-use fernwire::protocol::QueryReply;
+use fernwire::protocol::query::QueryReply;
 use fernwire::server::Server;
 use fernwire::service::Services;
 use fernwire::service::query::{Query, Table};

@@ -11,7 +11,7 @@ use fernwire::channel::{self, Channel, CloseReason, Settings};
 use fernwire::client::{CallError, Client, Options};
 use fernwire::config::Kex;
 use fernwire::keys::IdentityKey;
-use fernwire::protocol::QueryReply;
+use fernwire::protocol::query::QueryReply;
 use fernwire::transport::endpoint::Endpoint;
 use fernwire::transport::{ByteStream, Listener};
 use tempfile::TempDir;

@@ -8,7 +8,7 @@ use fernwire::channel::DRAIN_TIMEOUT;
 use fernwire::client::{CallError, Client};
 use fernwire::config::Folders;
 use fernwire::model::Visible;
-use fernwire::protocol::QueryReply;
+use fernwire::protocol::query::QueryReply;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use serde_json::json;
