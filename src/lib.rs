@@ -10,6 +10,7 @@
 //! channel            handshake, key schedule, records: bytes in, messages out
 //! transport          byte streams: tcp, tls, unix, memory
 //! certs              certificates for TLS
+//! document           what is submitted: JSON, pickle, XML as data
 //! keys               secret.key and identity.key
 //! model              newtypes that several layers share
 //! ```
@@ -63,6 +64,8 @@ pub mod channel;
 pub mod client;
 #[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
+pub mod document;
 pub mod keys;
 pub mod model;
 #[cfg(feature = "server")]

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 
 /// Who may import whom: each layer, and the layers that it may name.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("model", &[]),
+    ("document", &["model"]),
     ("keys", &["model"]),
     ("certs", &["model", "keys"]),
     ("transport", &["model", "certs"]),
@@ -24,7 +25,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
 ];
 
 /// What belongs to some layers alone: the word in a path, and where it may stand.
-const OWNED: [(&str, &[&str]); 18] = [
+const OWNED: [(&str, &[&str]); 19] = [
     ("x25519_dalek", &["keys", "channel"]),
     ("hkdf", &["keys", "channel"]),
     ("hmac", &["channel"]),
@@ -40,6 +41,7 @@ const OWNED: [(&str, &[&str]); 18] = [
     ("rustls", &["transport"]),
     ("tokio_rustls", &["transport"]),
     ("toml", &["config"]),
+    ("quick_xml", &["document"]),
     ("clap", &["bin"]),
     ("anyhow", &["bin"]),
     ("rustyline", &["bin"]),
