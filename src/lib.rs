@@ -7,6 +7,7 @@
 //! config             validated configuration
 //! service            typed requests in, typed replies out
 //! protocol           the messages and their encoding
+//! store              what must outlive a restart
 //! channel            handshake, key schedule, records: bytes in, messages out
 //! transport          byte streams: tcp, tls, unix, memory
 //! certs              certificates for TLS
@@ -74,4 +75,6 @@ pub mod protocol;
 pub mod server;
 #[cfg(feature = "server")]
 pub mod service;
+#[cfg(feature = "server")]
+pub mod store;
 pub mod transport;

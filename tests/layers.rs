@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("certs", &["model", "keys"]),
     ("transport", &["model", "certs"]),
     ("channel", &["model", "keys"]),
+    ("store", &["model", "keys"]),
     ("protocol", &["model"]),
     ("service", &["model", "protocol"]),
     ("config", &["model", "keys", "certs", "transport", "channel", "service"]),
@@ -25,7 +26,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// What belongs to some layers alone: the word in a path, and where it may stand.
-const OWNED: [(&str, &[&str]); 19] = [
+const OWNED: [(&str, &[&str]); 20] = [
     ("x25519_dalek", &["keys", "channel"]),
     ("hkdf", &["keys", "channel"]),
     ("hmac", &["channel"]),
@@ -42,6 +43,7 @@ const OWNED: [(&str, &[&str]); 19] = [
     ("tokio_rustls", &["transport"]),
     ("toml", &["config"]),
     ("quick_xml", &["document"]),
+    ("rusqlite", &["store"]),
     ("clap", &["bin"]),
     ("anyhow", &["bin"]),
     ("rustyline", &["bin"]),

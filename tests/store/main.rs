@@ -1,0 +1,8 @@
+//! The store on real files: what it promises, and what becomes of it when the disk or the process fails.
+#![allow(clippy::unwrap_used)]
+
+mod moderation;
+mod people;
+mod rooms;
+mod scene;
+mod search;
