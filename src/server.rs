@@ -15,7 +15,9 @@ use crate::channel::handshake::Policy;
 use crate::channel::{self, Channel, CloseReason, Settings};
 use crate::config::Limits;
 use crate::model::Visible;
+use crate::model::peer::PeerAddr;
 use crate::service::Services;
+use crate::service::caller::Peer;
 use crate::transport::{ByteStream, Incoming, Listener};
 
 mod admission;
@@ -36,7 +38,7 @@ type Io = Box<dyn ByteStream>;
 /// What all sessions of a server share.
 struct Context {
     policy: Policy,
-    services: Services,
+    services: Arc<Services>,
     limits: Limits,
     settings: Settings,
     admission: Admission,
@@ -47,7 +49,8 @@ pub struct Server(Arc<Context>);
 
 impl Server {
     /// A server with these keys, services and limits.
-    pub fn new(policy: Policy, services: Services, limits: Limits, settings: Settings) -> Self {
+    pub fn new(policy: Policy, services: impl Into<Arc<Services>>, limits: Limits, settings: Settings) -> Self {
+        let services = services.into();
         Self(Arc::new(Context { policy, services, limits, settings, admission: Admission::new(limits) }))
     }
 
@@ -100,6 +103,7 @@ async fn accept_loop(
     connections: &mut JoinSet<()>,
 ) {
     let mut pause = MIN_ACCEPT_PAUSE;
+    let is_near = listener.local().is_loopback();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -112,7 +116,7 @@ async fn accept_loop(
                 let (mode, key) = (field::Empty, field::Empty);
                 // A span is left out where its level is; whoever reads nothing but errors still wants to know whose.
                 let span = error_span!("session", peer = %incoming.peer, at = %listener.local(), mode, key);
-                connections.spawn(connection(context.clone(), incoming, stopping.clone()).instrument(span));
+                connections.spawn(connection(context.clone(), incoming, is_near, stopping.clone()).instrument(span));
             }
             Err(error) => {
                 warn!(reason = %error, ?pause, "a connection could not be accepted");
@@ -124,9 +128,9 @@ async fn accept_loop(
 }
 
 /// A connection's life: a pending place, the handshake under its deadline, a session's place, the session.
-async fn connection(context: Arc<Context>, incoming: Incoming, mut stopping: watch::Receiver<bool>) {
-    let source = incoming.peer.source();
-    let mut place = context.admission.enter(source);
+async fn connection(context: Arc<Context>, incoming: Incoming, is_near: bool, mut stopping: watch::Receiver<bool>) {
+    let peer = incoming.peer.clone();
+    let mut place = context.admission.enter(peer.source());
     let handshake = async {
         let conn = incoming.upgrade.await.map_err(|error| format!("the transport failed: {error}"))?;
         let accepting = channel::accept(conn.io, context.policy.clone(), context.settings);
@@ -140,7 +144,7 @@ async fn connection(context: Arc<Context>, incoming: Incoming, mut stopping: wat
         () = stopped(&mut stopping) => return info!("the server stops before the handshake is finished"),
     };
     match result {
-        Ok(channel) => welcome(&context, channel, place, stopping).await,
+        Ok(channel) => welcome(&context, channel, (peer, is_near), place, stopping).await,
         Err(reason) => warn!(reason = %Visible(&reason), "handshake failed"),
     }
 }
@@ -155,6 +159,7 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 async fn welcome(
     context: &Arc<Context>,
     channel: Channel<Io>,
+    (peer, is_near): (PeerAddr, bool),
     place: admission::Pending<'_>,
     stopping: watch::Receiver<bool>,
 ) {
@@ -164,8 +169,15 @@ async fn welcome(
         span.record("key", field::display(key.id()));
     }
     let proven = channel.mode().needs_secret();
+    if let Some(refusal) = context.services.turns_away(&peer.source()).await {
+        warn!(reason = %refusal, "session refused");
+        // The peer may be gone already; it was refused either way.
+        let _ = channel.close(CloseReason::Removed, &refusal).await;
+        return;
+    }
+    let guest = |address| context.services.sessions.enter(Peer { address, is_near, holds_key: proven });
     match place.admit(proven) {
-        Ok(_place) => session::run(context, channel, proven, stopping).await,
+        Ok(seat) => session::run(context, channel, guest(peer), seat, stopping).await,
         Err(full) => {
             warn!(reason = %full, "session refused");
             // The peer may be gone already; it was refused either way.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 
 /// Who may import whom: each layer, and the layers that it may name.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("document", &["model"]),
     ("keys", &["model"]),
@@ -18,19 +18,19 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("transport", &["model", "certs"]),
     ("channel", &["model", "keys"]),
     ("store", &["model", "keys"]),
-    ("protocol", &["model"]),
-    ("service", &["model", "protocol"]),
+    ("protocol", &["model", "document"]),
+    ("service", &["model", "document", "protocol", "store"]),
     ("config", &["model", "keys", "certs", "transport", "channel", "service"]),
     ("server", &["model", "keys", "transport", "channel", "protocol", "service", "config"]),
-    ("client", &["model", "keys", "transport", "channel", "protocol", "config"]),
+    ("client", &["model", "document", "keys", "transport", "channel", "protocol", "config"]),
 ];
 
 /// What belongs to some layers alone: the word in a path, and where it may stand.
-const OWNED: [(&str, &[&str]); 20] = [
+const OWNED: [(&str, &[&str]); 22] = [
     ("x25519_dalek", &["keys", "channel"]),
     ("hkdf", &["keys", "channel"]),
     ("hmac", &["channel"]),
-    ("sha2", &["keys", "channel"]),
+    ("sha2", &["keys", "channel", "service"]),
     ("aes", &["channel"]),
     ("cbc", &["channel"]),
     ("fernet", &["keys", "channel"]),
@@ -43,6 +43,8 @@ const OWNED: [(&str, &[&str]); 20] = [
     ("tokio_rustls", &["transport"]),
     ("toml", &["config"]),
     ("quick_xml", &["document"]),
+    ("bcrypt", &["service"]),
+    ("unicode_normalization", &["model"]),
     ("rusqlite", &["store"]),
     ("clap", &["bin"]),
     ("anyhow", &["bin"]),

@@ -133,18 +133,24 @@ pub(super) struct Seat<'a> {
     anonymous: Option<Source>,
 }
 
-impl Drop for Seat<'_> {
-    fn drop(&mut self) {
+impl Seat<'_> {
+    /// Whoever sits here has proven who it is, and does not count against its address any more.
+    pub(super) fn prove(&mut self) {
+        let Some(source) = self.anonymous.take() else { return };
         let mut places = self.admission.lock();
-        places.sessions -= 1;
-        if let Some(source) = self.anonymous
-            && let Some(count) = places.anonymous.get_mut(&source)
-        {
+        if let Some(count) = places.anonymous.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
                 places.anonymous.remove(&source);
             }
         }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.prove();
+        self.admission.lock().sessions -= 1;
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::admission::Seat;
 use super::{Context, Io, stopped};
 use crate::channel::error::ChannelError;
 use crate::channel::record::MAX_CLOSE_TEXT;
@@ -24,7 +25,8 @@ use crate::protocol::codec::{DecodeError, Decoded, decode_client, encode};
 use crate::protocol::{
     ClientMessage, ErrorCode, MAX_ERROR_TEXT, MAX_IN_FLIGHT, Request, RequestError, STREAM_CREDIT, ServerMessage,
 };
-use crate::service::ReplySink;
+use crate::service::caller::{Caller, Dismissal};
+use crate::service::{Guest, ReplySink, Upload};
 
 /// The message bytes of one session that may wait to be sent; whoever adds more waits.
 const MAX_QUEUE: usize = 1 << 20;
@@ -32,10 +34,17 @@ const MAX_QUEUE: usize = 1 << 20;
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Serves one client until either side ends the session.
-pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bool, stopping: watch::Receiver<bool>) {
+pub(super) async fn run(
+    context: &Arc<Context>,
+    channel: Channel<Io>,
+    guest: Guest,
+    seat: Seat<'_>,
+    stopping: watch::Receiver<bool>,
+) {
     // Who has proven to hold the key is told apart from those who have not, and may be many, so that no line about one
     // is lost among lines about the others.
-    info!(proven, "session begins");
+    let proven = guest.peer().holds_key;
+    info!(proven, number = guest.number(), "session begins");
     let (mut sender, mut receiver) = channel.split();
     let (outbox, queue) = Outbox::new();
     let session = Session {
@@ -45,10 +54,10 @@ pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bo
         places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
         streams: HashMap::new(),
         last_id: 0,
-        proven,
+        caller: guest.clone(),
         idle_since: Instant::now(),
     };
-    let result = converse(session, &mut sender, &mut receiver, queue, stopping).await;
+    let result = converse(session, seat, &mut sender, &mut receiver, queue, stopping).await;
     match result {
         Ok(Close { reason: CloseReason::Done, .. }) => info!(proven, "session ends"),
         Ok(Close { reason, text }) => info!(proven, ?reason, text = %Visible(&text), "session ends"),
@@ -59,6 +68,7 @@ pub(super) async fn run(context: &Arc<Context>, channel: Channel<Io>, proven: bo
 /// Everything from the first message to the last goodbye; the result is our goodbye.
 async fn converse(
     session: Session,
+    seat: Seat<'_>,
     sender: &mut Sender<Io>,
     receiver: &mut Receiver<Io>,
     queue: Queue,
@@ -67,7 +77,7 @@ async fn converse(
     let goodbye = {
         let mut writing = pin!(write_loop(sender, queue));
         let goodbye = tokio::select! {
-            goodbye = session.read_loop(receiver, stopping) => goodbye?,
+            goodbye = session.read_loop(receiver, seat, stopping) => goodbye?,
             // It completes only after the session has dropped its outbox, or by failing.
             written = &mut writing => return Err(written.err().unwrap_or(ChannelError::Closed)),
         };
@@ -138,12 +148,16 @@ struct Stream {
     /// The bytes that may still be sent; the last message may overdraw it.
     credit: Arc<watch::Sender<i64>>,
     cancel: Arc<Notify>,
+    /// Where the bytes go that the request has announced.
+    upload: mpsc::UnboundedSender<Vec<u8>>,
+    /// How many of them are still to come.
+    upload_left: u64,
 }
 
 impl Stream {
-    fn new(id: u64) -> Self {
+    fn new(id: u64, upload_left: u64, upload: mpsc::UnboundedSender<Vec<u8>>) -> Self {
         let credit = Arc::new(watch::Sender::new(STREAM_CREDIT.cast_signed()));
-        Self { id, credit, cancel: Arc::default() }
+        Self { id, credit, cancel: Arc::default(), upload, upload_left }
     }
 
     fn extend_credit(&self, bytes: u64) {
@@ -174,7 +188,7 @@ struct Session {
     places: Arc<Semaphore>,
     streams: HashMap<Id, Stream>,
     last_id: u64,
-    proven: bool,
+    caller: Arc<Caller>,
     /// When the last request was finished.
     idle_since: Instant,
 }
@@ -184,9 +198,11 @@ impl Session {
     async fn read_loop(
         mut self,
         receiver: &mut Receiver<Io>,
+        mut seat: Seat<'_>,
         mut stopping: watch::Receiver<bool>,
     ) -> Result<Close, ChannelError> {
         let (mut client_done, mut server_stops) = (false, false);
+        let (caller, mut identified) = (self.caller.clone(), false);
         let mut ending: Option<Ending> = None;
         loop {
             if let Some(Ending { by, goodbye }) = &ending
@@ -195,9 +211,27 @@ impl Session {
                 return Ok(goodbye.clone());
             }
             let idle_at = self.idle_since + self.context.limits.anonymous_idle_timeout;
-            let may_idle_out = !self.proven && self.streams.is_empty();
+            let may_idle_out = !identified && !caller.peer().holds_key && self.streams.is_empty();
             let ends_by = ending.as_ref().map_or(idle_at, |ending| ending.by);
             tokio::select! {
+                // In this order: who has just logged in may say more in the very next message.
+                biased;
+                () = caller.identified(), if !identified => {
+                    identified = true;
+                    receiver.lift_message_limit();
+                    seat.prove();
+                }
+                dismissal = caller.dismissed() => return Ok(farewell(dismissal)),
+                () = stopped(&mut stopping), if !server_stops => {
+                    server_stops = true;
+                    let by = Instant::now() + self.context.limits.drain_timeout;
+                    ending = Some(match ending {
+                        Some(ending) => Ending { by: by.min(ending.by), ..ending },
+                        None => Ending { by, goodbye: goodbye(CloseReason::GoingAway, "the server stops") },
+                    });
+                }
+                () = tokio::time::sleep_until(ends_by), if ending.is_some() => {}
+                Some(ended) = self.requests.join_next_with_id() => self.forget(ended).await,
                 message = receiver.recv(), if !client_done => match message? {
                     Some(message) => {
                         if let Err(broken) = self.take(message, server_stops).await {
@@ -214,16 +248,6 @@ impl Session {
                         ending = Some(Ending { by, goodbye: goodbye(CloseReason::Done, "") });
                     }
                 },
-                Some(ended) = self.requests.join_next_with_id() => self.forget(ended).await,
-                () = stopped(&mut stopping), if !server_stops => {
-                    server_stops = true;
-                    let by = Instant::now() + self.context.limits.drain_timeout;
-                    ending = Some(match ending {
-                        Some(ending) => Ending { by: by.min(ending.by), ..ending },
-                        None => Ending { by, goodbye: goodbye(CloseReason::GoingAway, "the server stops") },
-                    });
-                }
-                () = tokio::time::sleep_until(ends_by), if ending.is_some() => {}
                 () = tokio::time::sleep_until(idle_at), if may_idle_out => {
                     return Ok(goodbye(CloseReason::Idle, "nothing was asked for a while; connect again when needed"));
                 }
@@ -251,13 +275,26 @@ impl Session {
             Ok(Decoded::Message(ClientMessage::Credit { id, bytes })) => {
                 self.stream(id).into_iter().for_each(|stream| stream.extend_credit(bytes));
             }
-            Ok(Decoded::Bulk { id, .. }) => return Err(format!("request {id} takes no bulk bytes")),
+            Ok(Decoded::Bulk { id, bytes }) => self.take_bulk(id, bytes)?,
             Err(DecodeError::Request { id, error }) => {
                 self.claim(id)?;
                 self.fail(id, error.code, error.message).await;
             }
             Err(DecodeError::Message(reason)) => return Err(format!("a message was not understood: {reason}")),
         }
+        Ok(())
+    }
+
+    /// What is left of an upload when its request has ended is ignored, as a late cancel is.
+    fn take_bulk(&mut self, id: u64, bytes: &[u8]) -> Result<(), String> {
+        if id > self.last_id {
+            return Err(format!("bulk bytes for request {id}, which has not been asked"));
+        }
+        let Some(stream) = self.streams.values_mut().find(|stream| stream.id == id) else { return Ok(()) };
+        let left = stream.upload_left.checked_sub(bytes.len() as u64);
+        stream.upload_left = left.ok_or_else(|| format!("more bulk bytes for request {id} than it has announced"))?;
+        // A service that has given up does not want them.
+        let _ = stream.upload.send(bytes.to_vec());
         Ok(())
     }
 
@@ -278,9 +315,10 @@ impl Session {
     }
 
     fn begin(&mut self, id: u64, request: Request, place: OwnedSemaphorePermit) {
-        let stream = Stream::new(id);
-        let answer = answer(self.context.clone(), stream.clone(), request, self.outbox.clone(), place);
-        let task = self.requests.spawn(answer);
+        let (upload, chunks) = Upload::new(request.upload_length());
+        let stream = Stream::new(id, request.upload_length(), chunks);
+        let question = Question { caller: self.caller.clone(), request, upload, place };
+        let task = self.requests.spawn(answer(self.context.clone(), stream.clone(), question, self.outbox.clone()));
         self.streams.insert(task.id(), stream);
     }
 
@@ -302,9 +340,18 @@ impl Session {
     }
 }
 
+/// A request with what belongs to it.
+struct Question {
+    caller: Arc<Caller>,
+    request: Request,
+    upload: Upload,
+    place: OwnedSemaphorePermit,
+}
+
 /// Answers one request: replies as credit allows, then exactly one of end, error and cancelled.
-async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox: Outbox, place: OwnedSemaphorePermit) {
+async fn answer(context: Arc<Context>, stream: Stream, question: Question, outbox: Outbox) {
     let id = stream.id;
+    let Question { caller, request, upload, place } = question;
     let (sink, mut replies) = ReplySink::new();
     let sending = async {
         while let Some(reply) = replies.recv().await {
@@ -313,7 +360,7 @@ async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox:
             outbox.put(message).await;
         }
     };
-    let answering = async { tokio::join!(context.services.answer(request, sink), sending).0 };
+    let answering = async { tokio::join!(context.services.answer(&caller, request, upload, sink), sending).0 };
     let last = tokio::select! {
         result = answering => match result {
             Ok(()) => ServerMessage::End { id },
@@ -329,6 +376,14 @@ async fn answer(context: Arc<Context>, stream: Stream, request: Request, outbox:
 fn failed(id: u64, mut error: RequestError) -> ServerMessage {
     error.message = cut(error.message, MAX_ERROR_TEXT);
     ServerMessage::Error { id, error }
+}
+
+/// What a session is told that is sent away.
+fn farewell(dismissal: Dismissal) -> Close {
+    match dismissal {
+        Dismissal::TooSlow(text) => goodbye(CloseReason::TooSlow, &text),
+        Dismissal::Removed(text) => goodbye(CloseReason::Removed, &text),
+    }
 }
 
 /// What the client is told, and no more of it than that: the text may quote the client, and goes into the log.

@@ -282,9 +282,11 @@ fn a_port_or_socket_in_use_is_named() {
     let socket = format!("unix://{}", sandbox.arg("s.sock"));
     let server = sandbox.serve(&["--listen", &socket]);
     for url in [server.url(), &socket] {
-        let outcome = sandbox.run(&["serve", "--listen", url]);
+        let outcome = sandbox.run(&["serve", "--listen", url, "--data", &sandbox.arg("other")]);
         outcome.fails(&[url, "is in use by another process", "--listen"]);
     }
+    let data = sandbox.arg("data");
+    sandbox.run(&["serve", "--listen", "tcp://127.0.0.1:0"]).fails(&["another server is using", &data, "stop it"]);
     sandbox.run(&["query", &socket, "SetA-One"]).is_timestamps(1);
 }
 
@@ -316,7 +318,7 @@ fn a_data_directory_that_cannot_be_written_is_named_with_the_reason() {
         outcome.fails(&["cannot make the data directory", &data, reason, "--data"]);
     }
     let outcome = sandbox.run(&["serve", "--data", "/proc/self"]);
-    outcome.fails(&["cannot write /proc/self/identity.key: "]);
+    outcome.fails(&["could not lock /proc/self/fernwire.lock: "]);
     let outcome = sandbox.run(&["serve", "--secret-key", "/proc/secret.key", "--kex", "psk"]);
     outcome.fails(&["cannot write /proc/secret.key: "]);
 }

@@ -203,10 +203,10 @@ fn a_link_to_nothing_is_not_nothing() {
 }
 
 #[test]
-fn no_state_needs_no_home() {
+fn a_named_folder_for_state_needs_no_home() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run(&["certs"]).code, Some(0));
-    let args = ["--listen", "tls://127.0.0.1:0", "--kex", "psk", "--tls-cert", "certs/server.pem"];
+    let args = ["--listen", "tls://127.0.0.1:0", "--data", "state", "--tls-cert", "certs/server.pem"];
     let homeless = |more: &[&str]| {
         let mut command = serve(&sandbox, &[], &[&args[..], &["--tls-key", "certs/server-key.pem"], more].concat());
         command.env_remove("HOME").env_remove("XDG_DATA_HOME").env_remove("XDG_CONFIG_HOME");

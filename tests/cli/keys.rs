@@ -25,7 +25,7 @@ fn a_server_told_to_use_the_key_makes_it_and_says_where() {
     assert!(server.banner().contains("(secret.key, made just now)"), "{}", server.banner());
     assert_eq!(fs::metadata(sandbox.path("secret.key")).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(sandbox.read("secret.key").trim().len(), 44);
-    assert!(!sandbox.path("data").exists(), "mode psk has no use for an identity");
+    assert!(!sandbox.path("data/fernwire/identity.key").exists(), "mode psk has no use for an identity");
     let key = sandbox.read("secret.key");
     server.stop();
     let again = sandbox.serve(&["--kex", "psk"]);

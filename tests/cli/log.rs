@@ -103,6 +103,7 @@ fn who_looks_for_something_sees_all_of_it() {
     for _ in 0..50 {
         send(&server, HTTP);
     }
+    server.log().wait_until_count(HTTP_COMPLAINT, 50);
     assert_eq!(server.stop().matches(HTTP_COMPLAINT).count(), 50);
 }
 

@@ -104,18 +104,20 @@ fn a_pair_that_somebody_put_in_the_place_of_the_servers_own_is_never_replaced() 
 }
 
 #[test]
-fn servers_that_start_at_once_in_a_fresh_folder_share_one_pair() {
+fn of_servers_that_start_at_once_in_a_fresh_folder_one_runs() {
     for _ in 0..5 {
         let sandbox = Sandbox::new();
         // The identity is another file, made before.
         sandbox.serve(&[]).stop();
         let servers: Vec<_> =
             (0..3).map(|_| sandbox.start(&mut sandbox.fernwire(&["serve", "--listen", TLS]))).collect();
-        for server in &servers {
-            server.stdout.wait_for("Stop with Ctrl-C.\n");
-        }
-        let made = servers.iter().filter(|server| server.stdout.so_far().contains("made just now")).count();
-        assert_eq!(made, 1);
+        // The others say why they do not, and end.
+        let (winner, losers): (Vec<_>, Vec<_>) =
+            servers.into_iter().partition(|server| server.stdout.comes_to("Stop with Ctrl-C.\n"));
+        assert_eq!(winner.len(), 1);
+        losers.into_iter().for_each(|server| server.wait().fails(&["another server is using"]));
+        assert!(winner[0].stdout.so_far().contains("made just now"));
+        drop(winner);
         assert!(sandbox.serve_at(TLS, &[]).banner().contains("tls-cert.pem, self-signed)\n"));
     }
 }
@@ -227,7 +229,7 @@ fn an_authority_is_named_by_flag_variable_or_system() {
 #[test]
 fn an_authority_in_a_variable_is_for_the_servers_that_need_it() {
     let sandbox = with_certs(&["127.0.0.1"]);
-    let (over_tls, over_tcp) = (serve_certs(&sandbox, &[]), sandbox.serve(&[]));
+    let (over_tls, over_tcp) = (serve_certs(&sandbox, &[]), Sandbox::new().serve(&[]));
     let (ca, pinned) = (sandbox.arg("certs/ca.pem"), over_tcp.pinned_url());
     let query = |variable: &str, args: &[&str]| {
         let client = Sandbox::new();

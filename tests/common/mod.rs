@@ -18,7 +18,10 @@ use fernwire::model::PublicIdentity;
 use fernwire::protocol::query::QueryReply;
 use fernwire::server::Server;
 use fernwire::service::Services;
+use fernwire::service::accounts::Accounts;
+use fernwire::service::chat::Chat;
 use fernwire::service::query::{Query, Table};
+use fernwire::store::Store;
 use fernwire::transport::endpoint::Endpoint;
 use fernwire::transport::tls::{Roots, ServerCertificate};
 use fernwire::transport::{self, ByteStream, Conn, DialError, DialOptions, ListenOptions, Listener};
@@ -31,6 +34,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(20);
 
 /// What `Many-Many` is worth: more replies than a stream has credit for, twice.
 pub(crate) const MANY: u32 = 6000;
+
+/// The cost of password hashes here, where nobody tries to break them.
+const CHEAP: u32 = 4;
 
 /// How long anything may take before the test gives up on it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -124,7 +130,13 @@ impl Bed {
         let secret_key = SecretKey::generate();
         let modes = [mode].into_iter().collect();
         let policy = Policy::new(modes, Some(identity.clone()), Some(secret_key.clone())).unwrap();
-        let services = Services { query: Some(Query::new(table(), TICK)) };
+        let (store, feed) = Store::open(folder.path()).unwrap();
+        let services = Services {
+            query: Some(Query::new(table(), TICK)),
+            accounts: Some(Accounts::new(store.clone(), CHEAP)),
+            chat: Some(Chat::new(store, feed)),
+            ..Services::default()
+        };
         let server = Server::new(policy, services, limits, settings);
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(vec![listener], async { drop(stopped.await) }));

@@ -250,6 +250,11 @@ impl Output {
         found
     }
 
+    /// Waits until this text has been printed, or nothing more can be; whether it was.
+    pub fn comes_to(&self, text: &str) -> bool {
+        self.wait_until(|printed| printed.text.contains(text) || printed.ended).contains(text)
+    }
+
     /// Waits until this text has been printed so many times.
     pub fn wait_until_count(&self, text: &str, count: usize) {
         let found = self.wait_until(|printed| printed.text.matches(text).count() >= count || printed.ended);

@@ -95,6 +95,9 @@ pub(crate) struct ServeArgs {
     /// The time from one timestamp to the next, such as 250ms [default: 1s].
     #[arg(long, value_name = "DURATION", env = "FERNWIRE_TICK", hide_env_values = true, value_parser = parse_tick)]
     pub(crate) tick: Option<Duration>,
+    /// Take the operator's commands from stdin, also where that is no terminal; `help` shows them.
+    #[arg(long)]
+    pub(crate) console: bool,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }

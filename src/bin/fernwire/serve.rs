@@ -1,13 +1,19 @@
 //! `fernwire serve`: keys, listeners, a banner with a line that connects, and the server until a signal ends it.
 
+use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fernwire::channel::Settings;
 use fernwire::config::server::ServerConfig;
 use fernwire::server::Server;
 use fernwire::service::Services;
+use fernwire::service::accounts::{Accounts, password};
+use fernwire::service::chat::Chat;
 use fernwire::service::query::Query;
+use fernwire::store::{Feed, Store};
 use fernwire::transport::{self, ListenOptions, Listener};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -20,18 +26,20 @@ use crate::{check, logging, output, systemd};
 
 pub(crate) mod banner;
 pub(crate) mod certificate;
+mod console;
 pub(crate) mod keys;
 pub(crate) mod places;
 mod signals;
 
 use certificate::Certificate;
-use keys::{Keys, certificate_folder, prepare_folder};
+use console::Console;
+use keys::{Keys, certificate_folder, data_folder, prepare_folder};
 use signals::{Signals, Wish};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode> {
-    let only_check = args.check;
+    let (only_check, console) = (args.check, args.console || Console::has_operator());
     let config = configure::server(args, origins)?;
     if only_check {
         return check::run(&config);
@@ -39,16 +47,16 @@ pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode
     let log = logging::start(config.log_level, config.log_format)?;
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(serve(config, &log));
+    let ended = runtime.block_on(serve(config, console, &log));
     // A name that is still being looked up keeps nobody waiting.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
+async fn serve(config: ServerConfig, console: bool, log: &Log) -> anyhow::Result<ExitCode> {
     // Before anything that takes time: a signal that comes early is not lost, and does not kill.
     let mut signals = Signals::new()?;
-    let Prepared { keys, certificate, listeners } = tokio::select! {
+    let Prepared { keys, certificate, listeners, store, feed } = tokio::select! {
         prepared = Prepared::new(&config) => prepared?,
         () = signals.terminated() => {
             tracing::info!("stopped before it was ready");
@@ -59,11 +67,20 @@ async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
     output::result(keys.banner(&config, &local, certificate.as_ref())?)?;
     certificate.iter().for_each(Certificate::warn);
     systemd::ready(&local);
-    let services = Services { query: config.query.map(|query| Query::new(query.table, query.tick)) };
+    let services = Arc::new(services(&config, &store, feed));
+    let operator = operator(console, services.clone(), store.clone())?;
     let server = Server::new(keys.policy, services, config.limits, Settings::default());
     let (stop, stop_ordered) = tokio::sync::oneshot::channel();
     let obeying = async {
-        while signals.next(certificate.is_some()).await == Wish::Reload {
+        let mut operator = pin!(operator);
+        loop {
+            let wish = tokio::select! {
+                wish = signals.next(certificate.is_some()) => wish,
+                () = &mut operator => Wish::Stop,
+            };
+            if wish == Wish::Stop {
+                break;
+            }
             systemd::reloading();
             reload(certificate.as_ref());
             systemd::ready(&local);
@@ -80,7 +97,29 @@ async fn serve(config: ServerConfig, log: &Log) -> anyhow::Result<ExitCode> {
         () = look_after(certificate.as_ref()) => {}
     }
     log.end_window();
+    store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the server offers.
+fn services(config: &ServerConfig, store: &Store, feed: Feed) -> Services {
+    Services {
+        query: config.query.as_ref().map(|query| Query::new(query.table.clone(), query.tick)),
+        accounts: Some(Accounts::new(store.clone(), password::COST)),
+        chat: Some(Chat::new(store.clone(), feed)),
+        ..Services::default()
+    }
+}
+
+/// Completes when somebody at the server's terminal wants it to stop; without anybody there, never.
+fn operator(console: bool, services: Arc<Services>, store: Store) -> io::Result<impl Future<Output = ()>> {
+    let console = console.then(Console::open).transpose()?;
+    Ok(async {
+        match console {
+            Some(console) => console.obey(services, store).await,
+            None => std::future::pending().await,
+        }
+    })
 }
 
 /// What a server needs before it serves.
@@ -88,11 +127,17 @@ struct Prepared {
     keys: Keys,
     certificate: Option<Certificate>,
     listeners: Vec<Box<dyn Listener>>,
+    store: Store,
+    feed: Feed,
 }
 
 impl Prepared {
     async fn new(config: &ServerConfig) -> anyhow::Result<Self> {
         places::check(&config.listeners).await?;
+        let data = data_folder(config)?;
+        prepare_folder(&data)?;
+        // First, since it keeps a second server out of the folder.
+        let (store, feed) = Store::open(&data)?;
         let keys = Keys::prepare(config)?;
         let certificate = prepare_certificate(config)?;
         let options = ListenOptions { certificate: certificate.as_ref().map(Certificate::shown) };
@@ -100,7 +145,7 @@ impl Prepared {
         for endpoint in &config.listeners {
             listeners.push(transport::listen(endpoint, &options).await?);
         }
-        Ok(Self { keys, certificate, listeners })
+        Ok(Self { keys, certificate, listeners, store, feed })
     }
 }
 

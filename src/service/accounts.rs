@@ -1,0 +1,179 @@
+//! Accounts: who a session is. Names are unique, passwords keep rules, and whoever guesses waits.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use tracing::info;
+
+use super::bucket::{Bucket, Rate};
+use super::caller::{Caller, Identity};
+use super::{ReplySink, in_whole_seconds, now, unavailable};
+use crate::model::name::UserName;
+use crate::model::password::Password;
+use crate::model::peer::Source;
+use crate::protocol::account::{AccountReply, AccountRequest, Ticket};
+use crate::protocol::{ErrorCode, Reply, RequestError};
+use crate::store::{Account, Store};
+
+pub mod import;
+pub mod password;
+mod throttle;
+
+use password::Hasher;
+use throttle::Throttle;
+
+/// How long a ticket is good for.
+pub const TICKET_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How many accounts an address may make, unless it is this machine.
+const SIGNUPS: Rate = Rate { burst: 20.0, per_second: 0.1 };
+/// The most addresses whose sign-ups are remembered.
+const MAX_SIGNUP_SOURCES: usize = 10_000;
+
+/// The account service.
+pub struct Accounts {
+    store: Store,
+    hasher: Hasher,
+    throttle: Throttle,
+    /// A std mutex: held for map operations, never across an await.
+    signups: Mutex<HashMap<Source, Bucket>>,
+}
+
+impl Accounts {
+    /// Keeps accounts in the store; `cost` is bcrypt's, see [`password::COST`].
+    pub fn new(store: Store, cost: u32) -> Self {
+        Self { store, hasher: Hasher::new(cost), throttle: Throttle::default(), signups: Mutex::default() }
+    }
+
+    /// Answers a request; a session that proves an account is that account's from then on.
+    pub async fn answer(
+        &self,
+        caller: &Caller,
+        request: AccountRequest,
+        replies: ReplySink,
+    ) -> Result<(), RequestError> {
+        let account = match request {
+            AccountRequest::Signup { name, password } => self.sign_up(caller, name, password).await?,
+            AccountRequest::Login { name, password } => self.log_in(caller, name, password).await?,
+            AccountRequest::Resume { ticket } => self.resume(&ticket).await?,
+        };
+        let welcome = self.welcome(caller, account).await?;
+        replies.send(Reply::Account(welcome)).await;
+        Ok(())
+    }
+
+    /// Why nobody from there is served, if the server's operator has banned the address.
+    pub(super) async fn turns_away(&self, source: &Source) -> Option<String> {
+        match self.store.is_banned(None, source, now()).await {
+            Ok(until) => until.map(|until| format!("your address is banned from this server {until}")),
+            // What needs no database goes on without it.
+            Err(error) => {
+                tracing::error!(reason = %error, "the database failed");
+                None
+            }
+        }
+    }
+
+    async fn sign_up(&self, caller: &Caller, name: UserName, password: Password) -> Result<Account, RequestError> {
+        password::check(&password).map_err(|broken| RequestError::new(ErrorCode::BadRequest, broken.to_string()))?;
+        let taken = || {
+            let message = format!("the name {name} has an owner; log in if it is you, or take another");
+            RequestError::new(ErrorCode::NameTaken, message)
+        };
+        // Before the work of hashing, and again when it is stored.
+        if self.store.account(&name).await.map_err(unavailable)?.is_some() {
+            return Err(taken());
+        }
+        self.count_signup(caller)?;
+        let credential = self.hasher.hash(password).await?;
+        let account = self.store.create_account(name.clone(), credential, now()).await.map_err(unavailable)?;
+        let account = account.ok_or_else(taken)?;
+        info!(name = %account.name, "signed up");
+        Ok(account)
+    }
+
+    async fn log_in(&self, caller: &Caller, name: UserName, password: Password) -> Result<Account, RequestError> {
+        let attempt = self.throttle.attempt(&name.key(), caller.peer().address.source()).map_err(|wait| {
+            throttled(wait, "there were too many wrong passwords for this name or from your address")
+        })?;
+        let account = self.store.account(&name).await.map_err(unavailable)?;
+        // Whoever does not exist takes as long as whoever does.
+        let credential = account.as_ref().map(|account| account.credential.clone());
+        let is_right = self.hasher.verify(password, credential).await?;
+        match account.filter(|_| is_right) {
+            Some(account) => {
+                attempt.succeeded();
+                info!(name = %account.name, "logged in");
+                Ok(account)
+            }
+            None => {
+                info!(name = %name, "a login failed");
+                let message = "the name and the password do not belong together";
+                Err(RequestError::new(ErrorCode::BadCredentials, message))
+            }
+        }
+    }
+
+    async fn resume(&self, ticket: &Ticket) -> Result<Account, RequestError> {
+        let account = self.store.redeem_ticket(hash(ticket), now()).await.map_err(unavailable)?;
+        account.ok_or_else(|| {
+            let message = "the ticket of an earlier login is not good any more; log in with the password";
+            RequestError::new(ErrorCode::BadCredentials, message)
+        })
+    }
+
+    /// Whoever has proven to be the account, is it, unless the server does not want them.
+    async fn welcome(&self, caller: &Caller, account: Account) -> Result<AccountReply, RequestError> {
+        let source = caller.peer().address.source();
+        let ban = self.store.is_banned(Some(account.id), &source, now()).await.map_err(unavailable)?;
+        if let Some(until) = ban {
+            return Err(RequestError::new(ErrorCode::Refused, format!("you are banned from this server {until}")));
+        }
+        let ticket = new_ticket()?;
+        let expires = now() + TICKET_LIFETIME.as_millis() as i64;
+        self.store.add_ticket(account.id, hash(&ticket), expires).await.map_err(unavailable)?;
+        self.store.note_login(account.id, now()).await.map_err(unavailable)?;
+        caller.identify(Identity { id: account.id, name: account.name.clone() })?;
+        Ok(AccountReply::Welcome { name: account.name, ticket, seconds: TICKET_LIFETIME.as_secs() })
+    }
+
+    fn count_signup(&self, caller: &Caller) -> Result<(), RequestError> {
+        if caller.peer().is_near {
+            return Ok(());
+        }
+        let mut signups = self.signups.lock().unwrap_or_else(PoisonError::into_inner);
+        if signups.len() >= MAX_SIGNUP_SOURCES {
+            signups.retain(|_, bucket| !bucket.is_full());
+        }
+        let bucket = signups.entry(caller.peer().address.source()).or_insert_with(|| Bucket::new(SIGNUPS));
+        let wait = bucket.wait_for(1.0);
+        if !wait.is_zero() {
+            return Err(throttled(wait, "your address has made many accounts"));
+        }
+        bucket.take(1.0);
+        Ok(())
+    }
+}
+
+fn throttled(wait: Duration, why: &str) -> RequestError {
+    let seconds = in_whole_seconds(wait);
+    let message = format!("{why}; try again in {seconds} s");
+    RequestError { retry_after: Some(seconds), ..RequestError::new(ErrorCode::Throttled, message) }
+}
+
+fn new_ticket() -> Result<Ticket, RequestError> {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|error| {
+        tracing::error!(reason = %error, "the system gives no random bytes");
+        RequestError::new(ErrorCode::Internal, "the server could not make a ticket; its log says why")
+    })?;
+    Ok(Ticket::new(URL_SAFE_NO_PAD.encode(*bytes)))
+}
+
+/// What is kept of a ticket. It is random, so that nothing slower is needed.
+fn hash(ticket: &Ticket) -> [u8; 32] {
+    Sha256::digest(ticket.expose()).into()
+}

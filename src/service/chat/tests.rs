@@ -1,0 +1,466 @@
+//! The chat service with real people and a real store: who may do what, what is missed and found, who is told.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::flood::MAX_WAIT;
+use super::*;
+use crate::model::peer::PeerAddr;
+use crate::protocol::Request;
+use crate::protocol::chat::{MAX_NAMES, Position};
+use crate::service::caller::{Dismissal, Peer};
+use crate::service::{Services, Upload};
+use crate::store::Credential;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+struct Bed {
+    services: Arc<Services>,
+    store: Store,
+    _folder: TempDir,
+}
+
+/// A session of somebody.
+struct Person {
+    services: Arc<Services>,
+    guest: crate::service::Guest,
+}
+
+/// A session's stream of events.
+struct Events {
+    replies: mpsc::Receiver<Reply>,
+    task: JoinHandle<Result<(), RequestError>>,
+}
+
+impl Bed {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, feed) = Store::open(folder.path()).unwrap();
+        let services = Services { chat: Some(Chat::new(store.clone(), feed)), ..Services::default() };
+        Self { services: Arc::new(services), store, _folder: folder }
+    }
+
+    /// A session of the account, which is made if needed.
+    async fn person(&self, name: &str) -> Person {
+        self.person_at(name, 1000).await
+    }
+
+    async fn person_at(&self, name: &str, uid: u32) -> Person {
+        let guest = self.stranger(uid);
+        let name: UserName = name.parse().unwrap();
+        let _ = self.store.create_account(name.clone(), Credential::new("none"), now()).await.unwrap();
+        let account = self.store.account(&name).await.unwrap().unwrap();
+        guest.identify(Identity { id: account.id, name: account.name }).unwrap();
+        Person { services: self.services.clone(), guest }
+    }
+
+    fn stranger(&self, uid: u32) -> crate::service::Guest {
+        self.services.sessions.enter(Peer { address: PeerAddr::Unix(uid), is_near: true, holds_key: false })
+    }
+
+    fn chat(&self) -> &Chat {
+        self.services.chat.as_ref().unwrap()
+    }
+}
+
+impl Person {
+    async fn ask(&self, request: ChatRequest) -> Result<Vec<ChatReply>, RequestError> {
+        ask(&self.services, &self.guest, request).await
+    }
+
+    async fn join(&self, name: &str) -> Result<Vec<ChatReply>, RequestError> {
+        self.ask(ChatRequest::Join { room: room(name) }).await
+    }
+
+    async fn say(&self, to: &str, text: &str) -> Result<u64, RequestError> {
+        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.say_as(to, text, &format!("p{number}")).await
+    }
+
+    async fn say_as(&self, to: &str, text: &str, post_id: &str) -> Result<u64, RequestError> {
+        let (to, post_id, text) = (to.parse().unwrap(), post_id.to_owned(), text.to_owned());
+        let replies = self.ask(ChatRequest::Post { to, post_id, style: Style::Text, text }).await?;
+        let [ChatReply::Posted { seq, .. }] = replies[..] else { panic!("{replies:?}") };
+        Ok(seq)
+    }
+
+    async fn moderate(&self, name: &str, measure: Measure, seconds: Option<u64>) -> Result<(), RequestError> {
+        let (room, name, reason) = (room("#den"), name.parse().unwrap(), String::new());
+        let request = ChatRequest::Moderate { room, name, measure, seconds, address: false, reason };
+        self.ask(request).await.map(|_| ())
+    }
+
+    fn listen(&self, resume: &[(&str, u64)]) -> Events {
+        let resume = resume.iter().map(|(with, seq)| Position { with: with.parse().unwrap(), seq: *seq }).collect();
+        let (sink, replies) = ReplySink::new();
+        let (services, caller) = (self.services.clone(), self.guest.clone());
+        let request = Request::Chat(ChatRequest::Listen { resume });
+        let task = tokio::spawn(async move { services.answer(&caller, request, Upload::new(0).0, sink).await });
+        Events { replies, task }
+    }
+
+    /// Listens, and what it has heard when it is up to date.
+    async fn returns(&self) -> (Events, Vec<String>) {
+        let mut events = self.listen(&[]);
+        let missed = events.until_ready().await;
+        (events, missed)
+    }
+}
+
+async fn ask(services: &Services, caller: &Arc<Caller>, request: ChatRequest) -> Result<Vec<ChatReply>, RequestError> {
+    let (sink, mut replies) = ReplySink::new();
+    let collecting = async {
+        let mut collected = Vec::new();
+        while let Some(Reply::Chat(reply)) = replies.recv().await {
+            collected.push(reply);
+        }
+        collected
+    };
+    let answering = services.answer(caller, Request::Chat(request), Upload::new(0).0, sink);
+    let (result, collected) = tokio::join!(answering, collecting);
+    result.map(|()| collected)
+}
+
+impl Events {
+    async fn next(&mut self) -> ChatReply {
+        let reply = tokio::time::timeout(DEADLINE, self.replies.recv()).await.unwrap();
+        let Some(Reply::Chat(reply)) = reply else { panic!("{reply:?}") };
+        reply
+    }
+
+    /// The next entry; other events are passed over.
+    async fn entry(&mut self) -> String {
+        loop {
+            if let ChatReply::Entry { with, entry } = self.next().await {
+                return format!("{with} {} {}: {}", entry.seq, entry.from, entry.text);
+            }
+        }
+    }
+
+    /// The entries up to where everything missed has come.
+    async fn until_ready(&mut self) -> Vec<String> {
+        let mut entries = Vec::new();
+        loop {
+            match self.next().await {
+                ChatReply::Ready => return entries,
+                ChatReply::Entry { with, entry } => entries.push(format!("{with} {}: {}", entry.from, entry.text)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The first event that this picks.
+    async fn find<T>(&mut self, pick: impl Fn(ChatReply) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = pick(self.next().await) {
+                return found;
+            }
+        }
+    }
+}
+
+fn room(name: &str) -> RoomName {
+    name.parse().unwrap()
+}
+
+fn code<T: std::fmt::Debug>(result: Result<T, RequestError>) -> ErrorCode {
+    result.unwrap_err().code
+}
+
+#[tokio::test]
+async fn nobody_chats_without_an_account() {
+    let bed = Bed::new().await;
+    let stranger = bed.stranger(1);
+    for request in [
+        ChatRequest::Rooms,
+        ChatRequest::Conversations,
+        ChatRequest::Listen { resume: Vec::new() },
+        ChatRequest::Join { room: RoomName::lobby() },
+    ] {
+        assert_eq!(code(ask(&bed.services, &stranger, request).await), ErrorCode::LoginRequired);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_in_a_room_neither_reads_nor_writes_there() {
+    let bed = Bed::new().await;
+    let (ada, eve) = (bed.person("ada").await, bed.person("eve").await);
+    ada.join("#den").await.unwrap();
+    ada.say("#den", "between us").await.unwrap();
+    assert_eq!(code(eve.say("#den", "hello").await), ErrorCode::Refused);
+    assert_eq!(code(eve.say("#nowhere", "hello").await), ErrorCode::NotFound);
+    assert_eq!(code(eve.say("nobody", "hello").await), ErrorCode::NotFound);
+    let den = || Target::Room(room("#den"));
+    for request in [
+        ChatRequest::History { with: den(), after: None, before: None, limit: 10 },
+        ChatRequest::Names { room: room("#den") },
+        ChatRequest::Read { with: den(), seq: 1 },
+        ChatRequest::Topic { room: room("#den"), topic: "mine".into() },
+    ] {
+        assert_eq!(code(eve.ask(request).await), ErrorCode::Refused);
+    }
+    let search = |within| ChatRequest::Search { words: "between".into(), within, before: None, limit: 10 };
+    assert!(eve.ask(search(None)).await.unwrap().is_empty());
+    assert!(!matches!(eve.ask(search(Some(den()))).await, Ok(hits) if !hits.is_empty()));
+    assert_eq!(ada.ask(search(None)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn only_operators_keep_order() {
+    let bed = Bed::new().await;
+    let (ada, bob, eve) = (bed.person("ada").await, bed.person("bob").await, bed.person("eve").await);
+    for person in [&ada, &bob, &eve] {
+        person.join("#den").await.unwrap();
+    }
+    for measure in [Measure::Kick, Measure::Ban, Measure::Mute, Measure::Op, Measure::Deop] {
+        assert_eq!(code(bob.moderate("ada", measure, None).await), ErrorCode::Refused, "{measure:?}");
+    }
+    ada.moderate("eve", Measure::Mute, Some(3600)).await.unwrap();
+    let refused = eve.say("#den", "x").await.unwrap_err();
+    assert!(refused.code == ErrorCode::Refused && refused.message.contains("muted until"), "{refused:?}");
+    ada.moderate("eve", Measure::Unmute, None).await.unwrap();
+    eve.say("#den", "again").await.unwrap();
+    ada.moderate("eve", Measure::Kick, None).await.unwrap();
+    assert_eq!(code(eve.say("#den", "x").await), ErrorCode::Refused);
+    eve.join("#den").await.unwrap();
+    ada.moderate("eve", Measure::Ban, None).await.unwrap();
+    assert_eq!(code(eve.join("#den").await), ErrorCode::Refused);
+    ada.moderate("bob", Measure::Op, None).await.unwrap();
+    bob.moderate("eve", Measure::Unban, None).await.unwrap();
+    eve.join("#den").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_ban_of_an_address_holds_for_other_accounts_from_there() {
+    let bed = Bed::new().await;
+    let ada = bed.person_at("ada", 1).await;
+    let (eve, other, elsewhere) =
+        (bed.person_at("eve", 666).await, bed.person_at("other", 666).await, bed.person_at("bob", 2).await);
+    for person in [&ada, &eve] {
+        person.join("#den").await.unwrap();
+    }
+    let _listening = eve.returns().await;
+    let (name, reason) = ("eve".parse().unwrap(), "spam".to_owned());
+    let ban =
+        ChatRequest::Moderate { room: room("#den"), name, measure: Measure::Ban, seconds: None, address: true, reason };
+    ada.ask(ban).await.unwrap();
+    assert_eq!(code(other.join("#den").await), ErrorCode::Refused);
+    elsewhere.join("#den").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_said_while_someone_is_away_is_there_once() {
+    let bed = Bed::new().await;
+    let (ada, bob) = (bed.person("ada").await, bed.person("bob").await);
+    for person in [&ada, &bob] {
+        person.join("#den").await.unwrap();
+    }
+    bob.say("#den", "first").await.unwrap();
+    let (events, missed) = ada.returns().await;
+    assert_eq!(missed, ["#den bob: first"]);
+    ada.ask(ChatRequest::Read { with: Target::Room(room("#den")), seq: 1 }).await.unwrap();
+    events.task.abort();
+    let _ = events.task.await;
+    bob.say("#den", "second").await.unwrap();
+    bob.say("ada", "just you").await.unwrap();
+    bob.say("#den", "third").await.unwrap();
+    let (mut events, mut missed) = ada.returns().await;
+    missed.sort();
+    assert_eq!(missed, ["#den bob: second", "#den bob: third", "bob bob: just you"]);
+    bob.say("#den", "fourth").await.unwrap();
+    assert_eq!(events.entry().await, "#den 4 bob: fourth");
+    // Another session of hers goes on from where it was, whatever the first has read.
+    let second = bed.person("ada").await;
+    let mut resumed = second.listen(&[("#den", 2), ("bob", 1)]);
+    assert_eq!(resumed.until_ready().await, ["#den bob: third", "#den bob: fourth"]);
+}
+
+#[tokio::test]
+async fn sessions_of_one_account_and_both_sides_of_a_talk_hear_everything() {
+    let bed = Bed::new().await;
+    let (ada, again, bob) = (bed.person("ada").await, bed.person("Ada").await, bed.person("bob").await);
+    let (mut one, _) = ada.returns().await;
+    let (mut two, _) = again.returns().await;
+    let (mut other, _) = bob.returns().await;
+    ada.join("#den").await.unwrap();
+    ada.say("#den", "to me").await.unwrap();
+    ada.say("bob", "to you").await.unwrap();
+    bob.say("ada", "to you too").await.unwrap();
+    for events in [&mut one, &mut two] {
+        assert_eq!(events.entry().await, "#den 1 ada: to me");
+        assert_eq!(events.entry().await, "bob 1 ada: to you");
+        assert_eq!(events.entry().await, "bob 2 bob: to you too");
+    }
+    assert_eq!(other.entry().await, "ada 1 ada: to you");
+    assert_eq!(other.entry().await, "ada 2 bob: to you too");
+}
+
+#[tokio::test]
+async fn a_post_that_is_repeated_is_said_once() {
+    let bed = Bed::new().await;
+    let ada = bed.person("ada").await;
+    ada.join("#den").await.unwrap();
+    let (mut events, _) = ada.returns().await;
+    let first = ada.say_as("#den", "once", "same").await.unwrap();
+    assert_eq!(ada.say_as("#den", "once", "same").await.unwrap(), first);
+    ada.say("#den", "then").await.unwrap();
+    assert_eq!(events.entry().await, "#den 1 ada: once");
+    assert_eq!(events.entry().await, "#den 2 ada: then");
+}
+
+#[tokio::test]
+async fn entries_come_in_order_whoever_posts_at_the_same_time() {
+    let bed = Bed::new().await;
+    let people: Vec<_> = [bed.person("ada").await, bed.person("bob").await, bed.person("cara").await].into();
+    for person in &people {
+        person.join("#den").await.unwrap();
+    }
+    let listener = bed.person("dora").await;
+    listener.join("#den").await.unwrap();
+    let (mut events, _) = listener.returns().await;
+    let posting = async {
+        for i in 0..40 {
+            let text = i.to_string();
+            let (a, b, c) =
+                tokio::join!(people[0].say("#den", &text), people[1].say("#den", &text), people[2].say("#den", &text));
+            assert!(a.is_ok() && b.is_ok() && c.is_ok());
+        }
+    };
+    let hearing = async {
+        for seq in 1..=120 {
+            let entry = events.entry().await;
+            assert!(entry.starts_with(&format!("#den {seq} ")), "{entry}");
+        }
+    };
+    tokio::join!(posting, hearing);
+}
+
+#[tokio::test]
+async fn a_room_hears_of_comings_and_goings_all_together() {
+    let bed = Bed::new().await;
+    let ada = bed.person("ada").await;
+    ada.join("#den").await.unwrap();
+    let (mut events, _) = ada.returns().await;
+    let mut others = Vec::new();
+    for i in 0..80 {
+        let person = bed.person(&format!("p{i}")).await;
+        person.join("#den").await.unwrap();
+        others.push((person.returns().await.0, person));
+    }
+    let (mut come, mut told) = (0, 0);
+    while come < 81 {
+        let (joined, more) = events
+            .find(|event| match event {
+                ChatReply::Presence { joined, more, .. } => Some((joined.len(), more)),
+                _ => None,
+            })
+            .await;
+        assert!(joined <= MAX_NAMES);
+        come += joined as u64 + more;
+        told += 1;
+    }
+    assert_eq!(come, 81, "{told} events");
+    assert!(told < 40, "{told} events");
+    drop(others);
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_sent_away_and_nobody_waits_for_him() {
+    let bed = Bed::new().await;
+    let (ada, slow) = (bed.person("ada").await, bed.person("slow").await);
+    for person in [&ada, &slow] {
+        person.join("#den").await.unwrap();
+    }
+    let (mut events, _) = ada.returns().await;
+    let _never_read = slow.listen(&[]);
+    let text = "x".repeat(60_000);
+    let mut said = 0;
+    let dismissal = loop {
+        // More than a queue holds, and within what may be said at once.
+        if said < 24 {
+            bed.person(&format!("p{said}")).await.join("#den").await.unwrap();
+            bed.person(&format!("p{said}")).await.say("#den", &text).await.unwrap();
+            events.entry().await;
+            said += 1;
+        }
+        if let Ok(dismissal) = tokio::time::timeout(Duration::from_millis(1), slow.guest.dismissed()).await {
+            break dismissal;
+        }
+    };
+    assert!(matches!(dismissal, Dismissal::TooSlow(text) if text.contains("resume")));
+    ada.say("#den", "still here").await.unwrap();
+    assert!(events.entry().await.ends_with("ada: still here"));
+}
+
+#[tokio::test]
+async fn a_long_paste_is_one_message_and_too_long_a_text_is_refused() {
+    let bed = Bed::new().await;
+    let ada = bed.person("ada").await;
+    ada.join("#den").await.unwrap();
+    let paste = "a line of a paste of ordinary length, as people have them\n".repeat(200);
+    ada.say("#den", &paste).await.unwrap();
+    assert_eq!(code(ada.say("#den", &"x".repeat(MAX_TEXT + 1)).await), ErrorCode::BadRequest);
+    for nothing in ["", "  \n "] {
+        assert_eq!(code(ada.say("#den", nothing).await), ErrorCode::BadRequest);
+    }
+    assert_eq!(code(ada.say_as("#den", "x", "a b").await), ErrorCode::BadRequest);
+    assert_eq!(code(ada.say_as("#den", "x", &"x".repeat(MAX_POST_ID + 1)).await), ErrorCode::BadRequest);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_is_slowed_down_and_at_last_refused() {
+    let flood = Flood::default();
+    let account = {
+        let bed = Bed::new().await;
+        bed.person("ada").await.guest.identity().unwrap().id
+    };
+    let start = tokio::time::Instant::now();
+    for _ in 0..200 {
+        flood.admit(account, 10).await.unwrap();
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    for _ in 0..20 {
+        flood.admit(account, 10).await.unwrap();
+    }
+    assert!((900..1100).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    // Bytes count too: a megabyte in pieces takes a while.
+    let start = tokio::time::Instant::now();
+    for _ in 0..16 {
+        flood.admit(account, 64 * 1024).await.unwrap();
+    }
+    assert!(start.elapsed() > Duration::from_secs(7), "{:?}", start.elapsed());
+    // What would wait for too long is told so, and reserves nothing.
+    let reserved = (0..2000).filter(|_| flood.reserve(account, 1000.0) <= MAX_WAIT).count();
+    assert!((500..2000).contains(&reserved), "{reserved}");
+    let refused = flood.admit(account, 1000).await.unwrap_err();
+    assert!(refused.code == ErrorCode::Throttled && refused.retry_after > Some(0), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_operator_speaks_to_all_and_to_one() {
+    let bed = Bed::new().await;
+    let (ada, bob) = (bed.person("ada").await, bed.person("bob").await);
+    let (mut hers, _) = ada.returns().await;
+    let (mut his, _) = bob.returns().await;
+    assert_eq!(bed.chat().say("to all"), 2);
+    assert_eq!(bed.chat().tell(&"bob".parse().unwrap(), "to you").await.unwrap(), 1);
+    assert_eq!(code(bed.chat().tell(&"nobody".parse().unwrap(), "x").await), ErrorCode::NotFound);
+    let notice = |event| match event {
+        ChatReply::Notice { text } => Some(text),
+        _ => None,
+    };
+    assert_eq!(hers.find(notice).await, "to all");
+    assert_eq!((his.find(notice).await, his.find(notice).await), ("to all".into(), "to you".into()));
+}
+
+#[tokio::test]
+async fn a_session_listens_once() {
+    let bed = Bed::new().await;
+    let ada = bed.person("ada").await;
+    let (_events, _) = ada.returns().await;
+    assert_eq!(code(ada.ask(ChatRequest::Listen { resume: Vec::new() }).await), ErrorCode::Refused);
+}

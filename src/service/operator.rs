@@ -1,0 +1,371 @@
+//! What the person at the server can do: see who is there, speak, answer, keep order.
+
+use std::fmt::Write;
+use std::str::FromStr;
+
+use super::caller::{Caller, Dismissal};
+use super::chat::Order;
+use super::{Services, now};
+use crate::model::Visible;
+use crate::model::name::{RoomName, UserName};
+use crate::model::peer::Source;
+use crate::protocol::RequestError;
+use crate::protocol::chat::Measure;
+use crate::store::{self, Authority, Ban, Store, What, Whom};
+
+/// What can be typed.
+pub const HELP: &str = "\
+who                                   the sessions there are
+rooms                                 the rooms and their topics
+say TEXT                              to everybody in the chat
+msg USER TEXT                         to one person in the chat
+reply N TEXT                          to session N of the message log
+kick [#ROOM] USER|N [REASON]          out of a room; without one, off the server
+ban [#ROOM] USER|ADDRESS [10m] [REASON]
+unban [#ROOM] USER|ADDRESS
+mute [#ROOM] USER [10m], unmute [#ROOM] USER
+op #ROOM USER, deop #ROOM USER        an operator of a room
+bans                                  who is banned, and until when
+submissions [N]                       the last that were submitted
+quit                                  finish what has begun, and stop";
+
+/// A command of the operator.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Shows [`HELP`].
+    Help,
+    /// Lists the sessions.
+    Who,
+    /// Lists the rooms.
+    Rooms,
+    /// Says something to everybody.
+    Say(String),
+    /// Says something to one person.
+    Tell(UserName, String),
+    /// Answers a session of the message log.
+    Reply(u64, String),
+    /// Ends a session.
+    Dismiss(u64, String),
+    /// Does something with somebody, in one room or everywhere.
+    Moderate {
+        /// Where; everywhere without it.
+        room: Option<RoomName>,
+        /// Whom.
+        whom: Subject,
+        /// What.
+        measure: Measure,
+        /// For how many seconds.
+        seconds: Option<u64>,
+        /// Why.
+        reason: String,
+    },
+    /// Lists the bans in force.
+    Bans,
+    /// Shows what was submitted last.
+    Submissions(u32),
+    /// Stops the server in order.
+    Quit,
+}
+
+/// Whom a measure is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// An account.
+    User(UserName),
+    /// Whoever comes from there.
+    Address(Source),
+}
+
+/// A line that is no command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotUnderstood(String);
+
+fn misuse(usage: &str) -> NotUnderstood {
+    NotUnderstood(format!("write it so: {usage}"))
+}
+
+impl FromStr for Command {
+    type Err = NotUnderstood;
+
+    fn from_str(line: &str) -> Result<Self, NotUnderstood> {
+        let mut words = Words(line.trim());
+        let verb = words.next().unwrap_or_default().trim_start_matches('/').to_lowercase();
+        Ok(match verb.as_str() {
+            "help" | "?" => Self::Help,
+            "who" => Self::Who,
+            "rooms" => Self::Rooms,
+            "say" => Self::Say(words.text("say TEXT")?),
+            "msg" => Self::Tell(words.parsed("msg USER TEXT")?, words.text("msg USER TEXT")?),
+            "reply" => Self::Reply(words.parsed("reply N TEXT")?, words.text("reply N TEXT")?),
+            "kick" => kick(words)?,
+            "ban" => moderate(words, Measure::Ban)?,
+            "unban" => moderate(words, Measure::Unban)?,
+            "mute" => moderate(words, Measure::Mute)?,
+            "unmute" => moderate(words, Measure::Unmute)?,
+            "op" => in_a_room(moderate(words, Measure::Op)?)?,
+            "deop" => in_a_room(moderate(words, Measure::Deop)?)?,
+            "bans" => Self::Bans,
+            "submissions" => {
+                Self::Submissions(words.next().map_or(Ok(10), str::parse).map_err(|_| misuse("submissions 10"))?)
+            }
+            "quit" | "exit" => Self::Quit,
+            other => return Err(NotUnderstood(format!("there is no command `{}`; help shows them", Visible(other)))),
+        })
+    }
+}
+
+/// What is left of a line.
+struct Words<'a>(&'a str);
+
+impl<'a> Words<'a> {
+    fn next(&mut self) -> Option<&'a str> {
+        let (word, rest) = self.0.split_once(char::is_whitespace).unwrap_or((self.0, ""));
+        self.0 = rest.trim_start();
+        (!word.is_empty()).then_some(word)
+    }
+
+    fn parsed<T: FromStr>(&mut self, usage: &str) -> Result<T, NotUnderstood> {
+        self.next().and_then(|word| word.parse().ok()).ok_or_else(|| misuse(usage))
+    }
+
+    /// All of it.
+    fn text(&mut self, usage: &str) -> Result<String, NotUnderstood> {
+        if self.0.is_empty() { Err(misuse(usage)) } else { Ok(std::mem::take(&mut self.0).to_owned()) }
+    }
+
+    fn room(&mut self) -> Result<Option<RoomName>, NotUnderstood> {
+        if !self.0.starts_with('#') {
+            return Ok(None);
+        }
+        let word = self.next().unwrap_or_default();
+        word.parse().map(Some).map_err(|error| NotUnderstood(format!("{}: {error}", Visible(word))))
+    }
+}
+
+/// A number is a session, unless a room stands before it; names may be numbers too.
+fn kick(mut words: Words<'_>) -> Result<Command, NotUnderstood> {
+    let rest = words.0;
+    if words.room()?.is_none()
+        && let Some(number) = words.next().and_then(|word| word.parse().ok())
+    {
+        return Ok(Command::Dismiss(number, words.0.to_owned()));
+    }
+    moderate(Words(rest), Measure::Kick)
+}
+
+fn moderate(mut words: Words<'_>, measure: Measure) -> Result<Command, NotUnderstood> {
+    let usage = "VERB [#ROOM] USER [10m] [REASON], as `help` shows";
+    let room = words.room()?;
+    let word = words.next().ok_or_else(|| misuse(usage))?;
+    // A name may have dots and colons may not: what reads as an address is one.
+    let whom = match word.parse::<Source>() {
+        Ok(source) if matches!(measure, Measure::Ban | Measure::Unban) => Subject::Address(source),
+        _ => Subject::User(word.parse().map_err(|error| NotUnderstood(format!("{}: {error}", Visible(word))))?),
+    };
+    let before = words.0;
+    let seconds = words.next().and_then(parse_span).filter(|_| matches!(measure, Measure::Ban | Measure::Mute));
+    let reason = if seconds.is_some() { words.0 } else { before }.to_owned();
+    Ok(Command::Moderate { room, whom, measure, seconds, reason })
+}
+
+fn in_a_room(command: Command) -> Result<Command, NotUnderstood> {
+    match command {
+        Command::Moderate { room: None, .. } => Err(misuse("op #ROOM USER")),
+        command => Ok(command),
+    }
+}
+
+/// A time as one writes it for a ban: `90s`, `10m`, `2h`, `7d`, `4w`. In seconds.
+pub fn parse_span(text: &str) -> Option<u64> {
+    let (unit_at, unit) = text.char_indices().next_back()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        'w' => 7 * 24 * 3600,
+        _ => return None,
+    };
+    let count: u64 = text[..unit_at].parse().ok()?;
+    count.checked_mul(seconds).filter(|seconds| (1..=10 * 366 * 24 * 3600).contains(seconds))
+}
+
+impl Services {
+    /// Does what the operator wants; the result is for them to read. [`Command::Quit`] is the caller's to do.
+    pub async fn obey(&self, store: &Store, command: Command) -> Result<String, RequestError> {
+        let chat = || super::offered(&self.chat, "chat");
+        Ok(match command {
+            Command::Help => HELP.to_owned(),
+            Command::Quit => String::new(),
+            Command::Who => self.who(),
+            Command::Rooms => {
+                let rooms = chat()?.rooms().await?;
+                let lines = rooms
+                    .iter()
+                    .map(|room| format!("{}  {} members  {}", room.name, room.members, Visible(&room.topic)));
+                lines.collect::<Vec<_>>().join("\n")
+            }
+            Command::Say(text) => format!("told {} sessions", chat()?.say(&text)),
+            Command::Tell(name, text) => match chat()?.tell(&name, &text).await? {
+                0 => format!("{name} is not in the chat now, and was not told"),
+                sessions => format!("told {sessions} of {name}'s sessions"),
+            },
+            Command::Reply(number, _) => format!("there is no session {number} in the message log"),
+            Command::Dismiss(number, reason) => match self.sessions.find(number) {
+                Some(caller) => {
+                    dismiss(&caller, &reason);
+                    format!("session {number} is sent away")
+                }
+                None => format!("there is no session {number}; who lists them"),
+            },
+            Command::Moderate { room: Some(room), whom: Subject::User(name), measure, seconds, reason } => {
+                chat()?.moderate(None, Order { room, name, measure, seconds, address: false, reason }).await?;
+                "done".to_owned()
+            }
+            Command::Moderate { room, whom, measure, seconds, reason } => {
+                self.moderate_everywhere(store, (room, whom, measure), seconds, &reason).await?
+            }
+            Command::Bans => {
+                let bans = store.bans().await.map_err(super::unavailable)?;
+                let lines: Vec<_> = bans.iter().map(ban_line).collect();
+                if lines.is_empty() { "nobody is banned".to_owned() } else { lines.join("\n") }
+            }
+            Command::Submissions(count) => {
+                let rows = store.last_submissions(count).await.map_err(super::unavailable)?;
+                let lines = rows.iter().map(|row| {
+                    let submission = &row.submission;
+                    format!("{}  {}  {}  {}", row.row, submission.address, submission.format, Visible(&submission.data))
+                });
+                lines.collect::<Vec<_>>().join("\n")
+            }
+        })
+    }
+
+    fn who(&self) -> String {
+        let mut table = String::new();
+        for caller in self.sessions.all() {
+            let peer = caller.peer();
+            let name = caller.identity().map_or("-".to_owned(), |identity| identity.name.to_string());
+            let key = if peer.holds_key { "  holds the secret key" } else { "" };
+            // A String takes every write.
+            let _ = writeln!(table, "{:>4}  {name:<16}  {}{key}", caller.number(), peer.address);
+        }
+        if table.is_empty() { "nobody is connected".to_owned() } else { table.trim_end().to_owned() }
+    }
+
+    /// A measure that is not one account's in one room.
+    async fn moderate_everywhere(
+        &self,
+        store: &Store,
+        (room, whom, measure): (Option<RoomName>, Subject, Measure),
+        seconds: Option<u64>,
+        reason: &str,
+    ) -> Result<String, RequestError> {
+        let until = seconds.map(|seconds| now() + (seconds * 1000) as i64);
+        let what = match measure {
+            Measure::Kick => {
+                let gone = self.dismiss_all(&whom, reason);
+                return Ok(format!("{gone} sessions are sent away"));
+            }
+            Measure::Ban => What::Ban { until },
+            Measure::Unban => What::Unban,
+            Measure::Mute => What::Mute { until },
+            Measure::Unmute => What::Unmute,
+            Measure::Op => What::Op,
+            Measure::Deop => What::Deop,
+        };
+        let everywhere = room.is_none();
+        let subject = match &whom {
+            Subject::User(name) => Whom::User(name.clone()),
+            Subject::Address(source) => Whom::Address(*source),
+        };
+        let order = store::Measure { by: Authority::Server, room, whom: subject, what, now: now() };
+        let done = store.moderate(order).await.map_err(super::unavailable)?;
+        done.map_err(|refusal| super::refused(refusal.to_string()))?;
+        if everywhere && measure == Measure::Ban {
+            let gone = self.dismiss_all(&whom, reason);
+            return Ok(format!("done; {gone} sessions are sent away"));
+        }
+        Ok("done".to_owned())
+    }
+
+    fn dismiss_all(&self, whom: &Subject, reason: &str) -> usize {
+        let is_meant = |caller: &Caller| match whom {
+            Subject::User(name) => caller.identity().is_some_and(|identity| identity.name == *name),
+            Subject::Address(source) => caller.peer().address.source() == *source,
+        };
+        let meant: Vec<_> = self.sessions.all().into_iter().filter(|caller| is_meant(caller)).collect();
+        meant.iter().for_each(|caller| dismiss(caller, reason));
+        meant.len()
+    }
+}
+
+fn ban_line(ban: &Ban) -> String {
+    let whom = match &ban.whom {
+        Whom::User(name) => name.to_string(),
+        Whom::Address(source) => source.to_string(),
+    };
+    let room = ban.room.as_ref().map_or("this server".to_owned(), RoomName::to_string);
+    let by = ban.by.as_ref().map_or(String::new(), |name| format!(", by {name}"));
+    format!("{whom} from {room} {}{by}", ban.until)
+}
+
+fn dismiss(caller: &Caller, reason: &str) {
+    let colon = if reason.is_empty() { "" } else { ": " };
+    caller.dismiss(Dismissal::Removed(format!("the operator has ended this session{colon}{reason}")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Command {
+        line.parse().unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    #[test]
+    fn commands_are_read_as_people_write_them() {
+        assert_eq!(parse("  say  hello  all "), Command::Say("hello  all".into()));
+        assert_eq!(parse("reply 3 yes, it is"), Command::Reply(3, "yes, it is".into()));
+        assert_eq!(parse("kick 7 enough"), Command::Dismiss(7, "enough".into()));
+        let Command::Moderate { room, whom, measure, seconds, reason } = parse("ban #Lobby mallory 2h spam and more")
+        else {
+            panic!()
+        };
+        assert_eq!((room, whom), (Some(RoomName::lobby()), Subject::User("mallory".parse().unwrap())));
+        assert_eq!((measure, seconds, reason.as_str()), (Measure::Ban, Some(7200), "spam and more"));
+        let Command::Moderate { whom, seconds, reason, .. } = parse("ban 192.0.2.7 because") else { panic!() };
+        assert_eq!((whom, seconds), (Subject::Address("192.0.2.7".parse().unwrap()), None));
+        assert_eq!(reason, "because");
+        let Command::Moderate { whom, .. } = parse("kick #lobby 7") else { panic!() };
+        assert_eq!(whom, Subject::User("7".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told() {
+        let refusal = |line: &str| line.parse::<Command>().unwrap_err().to_string();
+        assert!(refusal("dance").contains("no command `dance`"));
+        assert!(refusal("say").contains("say TEXT"));
+        assert!(refusal("reply x y").contains("reply N TEXT"));
+        assert!(refusal("op ada").contains("op #ROOM USER"));
+        assert!(refusal("mute #a/b ada").contains("is none of them"));
+        assert!(!refusal("\u{1b}[2J").contains('\u{1b}'));
+    }
+
+    #[test]
+    fn spans_have_a_unit_and_a_bound() {
+        assert_eq!(parse_span("90s"), Some(90));
+        assert_eq!(parse_span("4w"), Some(4 * 7 * 86400));
+        for text in ["", "10", "m", "-1m", "0s", "1y", "99999999999999999999d", "1\u{e9}", "4000d"] {
+            assert_eq!(parse_span(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_never_an_address_by_accident() {
+        assert!("uid:7".parse::<UserName>().is_err());
+        let Command::Moderate { whom, .. } = parse("mute 192.0.2.7") else { panic!() };
+        assert!(matches!(whom, Subject::User(_)));
+    }
+}
