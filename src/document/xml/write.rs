@@ -4,11 +4,10 @@ use super::name::is_name;
 use super::{ROOT, is_character};
 use crate::document::error::{Reason, excerpt};
 
-const DECLARATION: &str = "<?xml version='1.0' encoding='utf-8'?>\n";
-
 /// A `<data>` element with one element for each pair.
 pub(in crate::document) fn encode(pairs: &[(String, String)]) -> Result<Vec<u8>, Reason> {
-    let mut xml = DECLARATION.to_owned();
+    // UTF-8 needs no declaration, and ElementTree writes none.
+    let mut xml = String::new();
     if pairs.is_empty() {
         xml.extend(["<", ROOT, " />"]);
         return Ok(xml.into_bytes());
