@@ -137,3 +137,157 @@ type Refusal = (Reason, Option<usize>);
 fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const EXAMPLES: [(Format, &[u8]); 3] = [
+        (Format::Json, br#" {"first": "Ada", "last": ["Lovelace"]}"#),
+        (Format::Binary, b"\x80\x04}(\x8c\x05first\x8c\x03Ada\x8c\x04last]\x8c\x08Lovelaceau."),
+        (Format::Xml, b"<data>\n<first>Ada</first><last><n>Lovelace</n></last></data>"),
+    ];
+
+    #[test]
+    fn a_format_is_told_by_its_name_or_by_the_beginning_of_a_document() {
+        for (format, bytes) in EXAMPLES {
+            assert_eq!(format.to_string().parse(), Ok(format));
+            assert_eq!(serde_json::to_value(format).unwrap(), format.as_str());
+            let (told, value) = decode(bytes, None).unwrap();
+            assert_eq!((told, value), decode(bytes, Some(format)).unwrap());
+        }
+        for beginning in [&b"(dp0\nVa\nNs."[..], b"}q\0X\x01\0\0\0aNs.", b"\x80\x02}."] {
+            assert_eq!(decode(beginning, None).unwrap().0, Format::Binary);
+        }
+        assert_eq!(decode(b"\xef\xbb\xbf {}", None).unwrap().0, Format::Json);
+        assert_eq!(decode(b"\xef\xbb\xbf<data/>", None).unwrap().0, Format::Xml);
+        assert_eq!("yaml".parse::<Format>().unwrap_err().to_string(), "a format is json, binary or xml");
+    }
+
+    #[test]
+    fn what_begins_like_no_format_is_told_which_there_are() {
+        assert_eq!(decode(b" \n", None), Err(DocumentError::Empty));
+        let said = decode(b"a: 1\x1b[2J and what is behind it", None).unwrap_err().to_string();
+        let beginning = r"a: 1\u{1b}[2J and";
+        let formats = "json, binary (a pickle) and xml";
+        assert_eq!(said, format!("the document begins with `{beginning}`, which tells none of the formats {formats}"));
+    }
+
+    #[test]
+    fn a_document_is_a_dictionary_of_limited_size() {
+        for (format, bytes) in [(Format::Json, &b"[1]"[..]), (Format::Binary, b"]."), (Format::Binary, b"N.")] {
+            let error = decode(bytes, Some(format)).unwrap_err();
+            assert!(error.to_string().contains("only dictionaries are submitted"), "{error}");
+        }
+        let padded = |length: usize| [b"{}", &vec![b' '; length - 2][..]].concat();
+        assert!(decode(&padded(MAX_DOCUMENT), None).is_ok());
+        assert_eq!(decode(&padded(MAX_DOCUMENT + 1), None), Err(DocumentError::TooLarge(MAX_DOCUMENT + 1)));
+    }
+
+    #[test]
+    fn nothing_is_written_that_would_not_be_read() {
+        let twice = [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())];
+        let large = [("a".to_owned(), "x".repeat(MAX_DOCUMENT))];
+        let many: Vec<_> = (0..MAX_VALUES).map(|n| (format!("k{n}"), String::new())).collect();
+        for format in Format::ALL {
+            let said = encode(format, &twice).unwrap_err().to_string();
+            assert_eq!(said, format!("cannot be written as {format}: the key `a` twice in one dictionary"));
+            assert!(matches!(encode(format, &large), Err(DocumentError::TooLarge(_))));
+            let reason = Reason::TooManyValues;
+            assert_eq!(encode(format, &many), Err(DocumentError::Unwritable { format, reason }));
+            assert!(decode(&encode(format, &many[1..]).unwrap(), None).is_ok());
+        }
+    }
+
+    #[test]
+    fn errors_repeat_little_and_nothing_that_acts() {
+        let long = format!("\x1b[31m{}", "é".repeat(1000));
+        let shown = excerpt(&long);
+        assert_eq!(shown.chars().count(), 60);
+        assert!(shown.starts_with(r"\u{1b}[31mé") && shown.ends_with('…'));
+        let said = decode(format!("cx{long}\nname\n.").as_bytes(), Some(Format::Binary)).unwrap_err().to_string();
+        assert!(said.contains(r"GLOBAL would import x\u{1b}[31mé") && said.chars().count() < 200, "{said}");
+    }
+
+    /// The values in this one, and the levels.
+    fn size(value: &Value) -> (usize, usize) {
+        let parts: Vec<_> = match value {
+            Value::List(items) => items.iter().map(size).collect(),
+            Value::Map(entries) => entries.iter().map(|(_, value)| size(value)).collect(),
+            _ => return (1, 0),
+        };
+        let values = parts.iter().map(|(values, _)| values).sum::<usize>();
+        (values + 1, parts.iter().map(|(_, levels)| levels).max().unwrap_or(&0) + 1)
+    }
+
+    fn check_limits(bytes: &[u8]) -> Result<(), TestCaseError> {
+        for format in [None, Some(Format::Json), Some(Format::Binary), Some(Format::Xml)] {
+            match decode(bytes, format) {
+                Ok((_, value)) => {
+                    let (values, levels) = size(&value);
+                    prop_assert!(values <= MAX_VALUES && levels <= MAX_NESTING);
+                    prop_assert!(serde_json::from_str::<serde_json::Value>(&value.to_json()).is_ok());
+                }
+                Err(error) => {
+                    let said = error.to_string();
+                    prop_assert!(said.chars().count() < 250 && !said.chars().any(crate::model::is_treacherous));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn texts(pairs: &[(String, String)]) -> Value {
+        Value::Map(pairs.iter().map(|(key, text)| (key.clone(), Value::Text(text.clone()))).collect())
+    }
+
+    /// Any text that XML can hold.
+    fn xml_text() -> impl Strategy<Value = String> {
+        any::<String>()
+            .prop_map(|text| text.replace(|c| c < ' ' && c != '\r' || matches!(c, '\u{fffe}'..='\u{ffff}'), "\t"))
+    }
+
+    proptest! {
+        #[test]
+        fn pairs_come_back_as_they_were(
+            pairs in prop::collection::btree_map("[A-Za-z_é][-.0-9A-Za-z_é]{0,20}", xml_text(), 0..6)
+        ) {
+            let pairs: Vec<_> = pairs.into_iter().collect();
+            for format in Format::ALL {
+                let bytes = encode(format, &pairs).unwrap();
+                prop_assert_eq!(decode(&bytes, None), Ok((format, texts(&pairs))));
+            }
+        }
+
+        #[test]
+        fn any_pairs_come_back_or_are_refused(pairs in prop::collection::vec(any::<(String, String)>(), 0..4)) {
+            for format in Format::ALL {
+                if let Ok(bytes) = encode(format, &pairs) {
+                    prop_assert_eq!(decode(&bytes, None), Ok((format, texts(&pairs))));
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_within_the_limits_or_refused(bytes: Vec<u8>) {
+            check_limits(&bytes)?;
+        }
+
+        #[test]
+        fn any_text_is_read_within_the_limits_or_refused(text in r#"[<>/!?&;#\[\]{}":,=' \-0-9a-eEN.\\\n]{0,60}"#) {
+            check_limits(text.as_bytes())?;
+            check_limits(format!("<data>{text}</data>").as_bytes())?;
+            check_limits(format!("{{\"a\":{text}}}").as_bytes())?;
+        }
+
+        #[test]
+        fn any_change_to_a_document_is_read_or_refused(example in 0..EXAMPLES.len(), place: prop::sample::Index, byte: u8) {
+            let mut bytes = EXAMPLES[example].1.to_vec();
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            check_limits(&bytes)?;
+            check_limits(&EXAMPLES[example].1[..place])?;
+        }
+    }
+}

@@ -1,5 +1,4 @@
 //! Documents that Python writes are read as what they are, ours are read by Python, and none of them is ever run.
-#![cfg(feature = "server")]
 #![allow(clippy::unwrap_used)]
 
 use std::env;

@@ -200,3 +200,56 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         Ok(Value::Map(map))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> String {
+        decode(json.as_bytes()).unwrap().to_json()
+    }
+
+    fn refusal(json: impl AsRef<[u8]>) -> Refusal {
+        decode(json.as_ref()).unwrap_err()
+    }
+
+    #[test]
+    fn numbers_stay_as_they_were_written() {
+        let json = r#"{"-1 2\"3": "4 5", "n": [0, -0, 18446744073709551616, -123456789012345678901234567890, 1.10, 1E2, 0.1]}"#;
+        let expected = r#"{"-1 2\"3": "4 5", "n": [0, 0, 18446744073709551616, -123456789012345678901234567890, 1.1, 100.0, 0.1]}"#;
+        assert_eq!(read(json), expected);
+        let digits = "9".repeat(crate::document::MAX_DIGITS);
+        assert_eq!(read(&format!(r#"{{"a": {digits}}}"#)), format!(r#"{{"a": {digits}}}"#));
+        assert_eq!(refusal(format!(r#"{{"a": {digits}0}}"#)).0, Reason::TooManyDigits);
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_where_it_ends_to_be() {
+        let malformed = |what: &str, at| (Reason::malformed(what), Some(at));
+        assert_eq!(refusal("{\n\"a\": 1,\n x}"), malformed("key must be a string", 11));
+        assert_eq!(refusal("\u{feff}{} x"), malformed("trailing characters", 6));
+        assert_eq!(refusal(r#"{"a": 1e400}"#), malformed("number out of range", 10));
+        assert_eq!(refusal(r#"{"a": "\ud800"}"#).0, Reason::malformed("unexpected end of hex escape"));
+        assert_eq!(refusal(b"{\"a\": \"\xff\"}"), malformed("the document is not UTF-8", 7));
+        assert_eq!(refusal(r#"{"a": "#).0, Reason::malformed("EOF while parsing a value"));
+    }
+
+    #[test]
+    fn what_only_python_takes_for_json_is_refused() {
+        for word in ["NaN", "Infinity", "-Infinity"] {
+            assert_eq!(refusal(format!(r#"{{"a": {word}}}"#)), (Reason::NotFinite, Some(6)), "{word}");
+        }
+        assert_eq!(refusal(r#"{"a": {"k": 1, "\u006b": 2}}"#).0, Reason::KeyTwice("k".into()));
+    }
+
+    #[test]
+    fn nesting_and_values_have_limits() {
+        let nested = |lists| format!(r#"{{"a": {}{}}}"#, "[".repeat(lists), "]".repeat(lists));
+        assert!(decode(nested(MAX_NESTING - 1).as_bytes()).is_ok());
+        assert_eq!(refusal(nested(MAX_NESTING)).0, Reason::TooDeep);
+        assert_eq!(refusal(nested(100_000)).0, Reason::TooDeep);
+        let wide = |values| format!(r#"{{"a": [{}]}}"#, vec!["0"; values].join(","));
+        assert!(decode(wide(MAX_VALUES - 2).as_bytes()).is_ok());
+        assert_eq!(refusal(wide(MAX_VALUES - 1)).0, Reason::TooManyValues);
+    }
+}

@@ -20,6 +20,8 @@ use input::Input;
 mod arena;
 mod input;
 mod opcode;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(super) use write::encode;

@@ -199,3 +199,65 @@ impl fmt::Display for Integer {
         f.pad_integral(!self.0.starts_with('-'), "", self.0.trim_start_matches('-'))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_value_is_one_line_of_json_that_moves_no_cursor() {
+        let value = Value::Map(vec![
+            ("none".into(), Value::Null),
+            ("flags".into(), Value::List(vec![Value::Bool(true), Value::Bool(false)])),
+            ("numbers".into(), Value::List(vec![Value::Integer((-7).into()), Value::Float(1.0), Value::Float(-0.0)])),
+            ("text".into(), Value::Text("é ☃ \"\\\n\x1b\x7f\u{9b}\u{202e}".into())),
+            ("bytes".into(), Value::Bytes(vec![0, 255])),
+            ("empty".into(), Value::List(vec![Value::List(vec![]), Value::Map(vec![])])),
+        ]);
+        let json = concat!(
+            r#"{"none": null, "flags": [true, false], "numbers": [-7, 1.0, -0.0], "#,
+            r#""text": "é ☃ \"\\\n\u001b\u007f\u009b\u202e", "bytes": {"$base64": "AP8="}, "empty": [[], {}]}"#
+        );
+        assert_eq!(value.to_json(), json);
+    }
+
+    #[test]
+    fn floats_look_as_in_python() {
+        let known = [(0.0001, "0.0001"), (0.00001, "1e-05"), (1e15, "1000000000000000.0"), (1e16, "1e+16")];
+        let extremes =
+            [(1.5e300, "1.5e+300"), (5e-324, "5e-324"), (-1.25e-7, "-1.25e-07"), (f64::MAX, "1.7976931348623157e+308")];
+        for (value, text) in known.into_iter().chain(extremes) {
+            assert_eq!(float(value), text);
+        }
+    }
+
+    #[test]
+    fn whole_numbers_have_one_form_and_a_limit() {
+        for (text, form) in [("-0", "0"), ("007", "7"), ("-007", "-7")] {
+            assert_eq!(Integer::from_decimal(text).unwrap().to_string(), form);
+        }
+        for text in ["", "-", "+1", "1_000", "0x1", "١", " 1"] {
+            assert!(matches!(Integer::from_decimal(text), Err(Reason::Malformed(_))), "{text}");
+        }
+        assert!(Integer::from_decimal(&"9".repeat(MAX_DIGITS)).is_ok());
+        assert_eq!(Integer::from_decimal(&"9".repeat(MAX_DIGITS + 1)), Err(Reason::TooManyDigits));
+        assert_eq!(Integer::from_le_bytes(&[0x7f; 125]), Err(Reason::TooManyDigits));
+        assert_eq!(Integer::from_le_bytes(&[0xff; 1000]), Err(Reason::TooManyDigits));
+        assert_eq!(Integer::from_le_bytes(&[]).unwrap().to_string(), "0");
+    }
+
+    proptest! {
+        #[test]
+        fn whole_numbers_in_bytes_are_those_in_digits(value: i128, padding in 0..8usize) {
+            let sign = if value < 0 { 0xff } else { 0 };
+            let bytes = [&value.to_le_bytes()[..], &vec![sign; padding]].concat();
+            prop_assert_eq!(Integer::from_le_bytes(&bytes).unwrap().to_string(), value.to_string());
+        }
+
+        #[test]
+        fn floats_come_back_as_they_were(value in any::<f64>()) {
+            prop_assert_eq!(float(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
+        }
+    }
+}

@@ -6,6 +6,8 @@
 //! ```
 //! quick-xml splits the text into events, and neither reads a DTD nor expands an entity; nor do we.
 
+use std::mem;
+
 use quick_xml::errors::IllFormedError;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -128,12 +130,16 @@ impl Tree {
         if !attribute.is_empty() {
             return Err(Reason::Attribute(excerpt(attribute.split(['=', ' ']).next().unwrap_or_default())));
         }
-        match self.open.last() {
+        // The innermost element may have text, which is no level.
+        if self.open.len() > MAX_NESTING {
+            return Err(Reason::TooDeep);
+        }
+        match self.open.last_mut() {
             None if name != ROOT => return Err(Reason::Root(excerpt(name))),
+            None => {}
             Some(parent) if !is_white(&parent.text) => return Err(Reason::Mixed(excerpt(&parent.name))),
-            // The innermost one may have text, which is no level.
-            _ if self.open.len() > MAX_NESTING => return Err(Reason::TooDeep),
-            _ => {}
+            // So that the next child does not look through it again.
+            Some(parent) => parent.text.clear(),
         }
         self.count()?;
         self.open.push(Element::new(name));
@@ -141,22 +147,21 @@ impl Tree {
     }
 
     fn text(&mut self, more: &str) -> Result<(), Reason> {
+        // The root has no text: it is a dictionary.
+        let is_root = self.open.len() == 1;
         let Some(element) = self.open.last_mut() else {
             return if is_white(more) { Ok(()) } else { Err(outside()) };
         };
-        // The root has no other text either: it is a dictionary.
-        let only_elements = element.has_elements() || self.open.len() == 1;
-        let Some(element) = self.open.last_mut() else { return Ok(()) };
-        if only_elements && !is_white(more) {
-            return Err(Reason::Mixed(excerpt(&element.name)));
+        if is_root || element.has_elements() {
+            return if is_white(more) { Ok(()) } else { Err(Reason::Mixed(excerpt(&element.name))) };
         }
         element.text.push_str(more);
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), Reason> {
-        let Some(element) = self.open.pop() else { return Err(outside()) };
-        let name = element.name.clone();
+        let Some(mut element) = self.open.pop() else { return Err(outside()) };
+        let name = mem::take(&mut element.name);
         let is_root = self.open.is_empty();
         let grown = element.grow(is_root);
         if grown.depth > MAX_NESTING {
@@ -209,5 +214,139 @@ fn resolve(reference: &BytesRef<'_>) -> Result<char, Reason> {
         Some(c) if is_character(c) => Ok(c),
         Some(c) => Err(Reason::Character(c)),
         None => Err(Reason::Malformed(format!("`&{};` stands for no character", excerpt(name)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(xml: &str) -> String {
+        decode(xml.as_bytes()).unwrap_or_else(|(reason, at)| panic!("{xml}: {reason} {at:?}")).to_json()
+    }
+
+    fn refusal(xml: impl AsRef<[u8]>) -> Reason {
+        decode(xml.as_ref()).unwrap_err().0
+    }
+
+    fn malformed(xml: &str) -> String {
+        match refusal(xml) {
+            Reason::Malformed(what) => what,
+            other => panic!("{xml}: {other}"),
+        }
+    }
+
+    #[test]
+    fn elements_are_dictionaries_lists_and_texts() {
+        let xml =
+            "\u{feff}<?xml version='1.0' encoding='UTF-8'?>\n<!-- Ada -->\n<data>\n  <name>Ada</name>\n  <tag>a</tag>
+            <at><x> 1 </x><y/></at><tag></tag ><tag><z>\n</z></tag></data>\n";
+        assert_eq!(read(xml), r#"{"name": "Ada", "tag": ["a", "", {"z": "\n"}], "at": {"x": " 1 ", "y": ""}}"#);
+        assert_eq!(read("<data/>"), "{}");
+        assert_eq!(read("<data> <!-- nothing --> </data>"), "{}");
+    }
+
+    #[test]
+    fn texts_are_what_they_stand_for() {
+        let xml =
+            "<data><a>&lt;&amp;&gt;&quot;&apos; &#233;&#x2603;&#13;\r\n</a><b>x<!-- y -->z<![CDATA[<&lt;]]></b></data>";
+        assert_eq!(read(xml), r#"{"a": "<&>\"' é☃\r\n", "b": "xz<&lt;"}"#);
+    }
+
+    #[test]
+    fn entities_and_document_types_are_never_read() {
+        let laughs = r#"<!DOCTYPE d [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><data><x>&b;</x></data>"#;
+        assert_eq!(refusal(laughs), Reason::Dtd);
+        let outside =
+            r#"<?xml version="1.0"?><!DOCTYPE d [<!ENTITY f SYSTEM "file:///etc/passwd">]><data><x>&f;</x></data>"#;
+        assert_eq!(refusal(outside), Reason::Dtd);
+        assert_eq!(refusal("<data><!DOCTYPE d></data>"), Reason::Dtd);
+        assert_eq!(refusal("<data><x>&f;</x></data>"), Reason::Entity("f".into()));
+        assert_eq!(refusal("<?php x?><data/>"), Reason::Instruction("php".into()));
+        assert_eq!(refusal("<data><?xml-stylesheet href='x'?></data>"), Reason::Instruction("xml-stylesheet".into()));
+    }
+
+    #[test]
+    fn what_would_be_lost_is_refused() {
+        assert_eq!(refusal("<data><a id='1'>x</a></data>"), Reason::Attribute("id".into()));
+        assert_eq!(refusal("<data xmlns=\"urn:x\"/>"), Reason::Attribute("xmlns".into()));
+        assert_eq!(refusal("<data><a\n\tid  = '1'/></data>"), Reason::Attribute("id".into()));
+        assert_eq!(refusal("<data>x</data>"), Reason::Mixed("data".into()));
+        assert_eq!(refusal("<data>&#120;</data>"), Reason::Mixed("data".into()));
+        assert_eq!(refusal("<data><a>x<b/></a></data>"), Reason::Mixed("a".into()));
+        assert_eq!(refusal("<data><a><b/>x</a></data>"), Reason::Mixed("a".into()));
+        assert_eq!(refusal("<html/>"), Reason::Root("html".into()));
+        assert_eq!(refusal("<data><x:y/></data>"), Reason::NotAName("x:y".into()));
+    }
+
+    #[test]
+    fn what_is_no_xml_is_refused() {
+        assert_eq!(refusal("<data><a>\u{1}</a></data>"), Reason::Character('\u{1}'));
+        assert_eq!(refusal("<data><a>&#1;</a></data>"), Reason::Character('\u{1}'));
+        assert_eq!(refusal("<data><a>&#xFFFE;</a></data>"), Reason::Character('\u{fffe}'));
+        assert_eq!(refusal("<data><a>&#0;</a></data>"), Reason::Character('\0'));
+        assert_eq!(refusal("<data><1/></data>"), Reason::NotAName("1".into()));
+        assert_eq!(refusal("<data>< a/></data>"), Reason::NotAName(String::new()));
+        assert_eq!(malformed("<data><a>&#+65;</a></data>"), "`&#+65;` stands for no character");
+        assert_eq!(malformed("<data><a>&#xD800;</a></data>"), "`&#xD800;` stands for no character");
+        assert_eq!(malformed("<data><a></b></data>"), "</b> where </a> belongs");
+        assert_eq!(malformed("<data><a>"), "the document ends before </a>");
+        assert_eq!(malformed("<data/><data/>"), "something outside of the one element <data>");
+        assert_eq!(malformed("<data/>x"), "something outside of the one element <data>");
+        assert_eq!(malformed("x<data/>"), "something outside of the one element <data>");
+        assert_eq!(malformed("<!-- nothing -->"), "there is no <data> in the document");
+        assert_eq!(malformed("<data><a>]]></a></data>"), "`]]>` in a text");
+        for xml in
+            ["<data", "<data><a>&lt</a></data>", "<data><a>&</a></data>", "<data><!-- -- --></data>", "</data>", "<!"]
+        {
+            malformed(xml);
+        }
+        assert_eq!(decode(b"<data>\xff</data>"), Err((Reason::malformed("the document is not UTF-8"), Some(6))));
+    }
+
+    #[test]
+    fn declarations_say_what_can_be_read() {
+        assert_eq!(read("<?xml version='1.0' encoding='us-ascii' standalone='yes'?><data/>"), "{}");
+        let encoding = |name| refusal(format!("<?xml version='1.0' encoding='{name}'?><data><a>é</a></data>"));
+        assert_eq!(encoding("iso-8859-1"), Reason::Encoding("iso-8859-1".into()));
+        assert_eq!(encoding("us-ascii"), Reason::Encoding("us-ascii".into()));
+        assert_eq!(malformed("<?xml version='1.1'?><data/>"), "XML 1.1; the only version read is 1.0");
+        assert_eq!(malformed(" <?xml version='1.0'?><data/>"), "the XML declaration is not at the beginning");
+        malformed("<?xml encoding='utf-8'?><data/>");
+    }
+
+    #[test]
+    fn nesting_and_values_have_limits() {
+        let nested = |elements: usize| format!("<data>{}x{}</data>", "<a>".repeat(elements), "</a>".repeat(elements));
+        assert!(decode(nested(MAX_NESTING).as_bytes()).is_ok());
+        assert_eq!(refusal(nested(MAX_NESTING + 1)), Reason::TooDeep);
+        assert_eq!(refusal(format!("<data>{}", "<a>".repeat(100_000))), Reason::TooDeep);
+        // Two of one name make a list, which is a level too.
+        let twins = |depth: usize| (0..depth).fold("x".to_owned(), |inner, _| format!("<a/><a>{inner}</a>"));
+        assert!(decode(format!("<data>{}</data>", twins(1)).as_bytes()).is_ok());
+        let deep = (0..MAX_NESTING / 2).fold(String::new(), |inner, _| format!("<a/><a>{inner}</a>"));
+        assert!(decode(format!("<data>{deep}</data>").as_bytes()).is_ok());
+        assert_eq!(refusal(format!("<data><a/><a>{deep}</a></data>")), Reason::TooDeep);
+        // <data>, the list and its items.
+        let wide = |elements: usize| format!("<data>{}</data>", "<a/>".repeat(elements));
+        assert!(decode(wide(MAX_VALUES - 2).as_bytes()).is_ok());
+        assert_eq!(refusal(wide(MAX_VALUES - 1)), Reason::TooManyValues);
+    }
+
+    #[test]
+    fn white_space_before_many_elements_is_looked_through_once() {
+        let xml = format!("<data><a>{}{}</a></data>", " ".repeat(200_000), "<b/>".repeat(MAX_VALUES - 3));
+        assert!(decode(xml.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn only_names_and_characters_that_xml_has_are_written() {
+        let written = |key: &str, value: &str| encode(&[(key.to_owned(), value.to_owned())]);
+        assert_eq!(written("a", "<&>\r").unwrap(), b"<data><a>&lt;&amp;&gt;&#13;</a></data>");
+        for key in ["", "first name", "1st", "-a", "x:y", "a>", "é×"] {
+            assert_eq!(written(key, "x"), Err(Reason::NotAName(key.into())), "{key}");
+        }
+        assert_eq!(written("a", "\x1b[2J"), Err(Reason::Character('\x1b')));
+        assert_eq!(Reason::Character('\x1b').to_string(), "the character U+001B, which XML 1.0 cannot hold");
     }
 }
