@@ -18,6 +18,8 @@ mod backup;
 mod conversations;
 mod entries;
 mod error;
+#[cfg(test)]
+mod faults;
 mod log;
 mod moderation;
 mod posts;

@@ -164,6 +164,10 @@ pub(super) fn explain(path: &Arc<Path>, error: &rusqlite::Error) -> StoreError {
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Damaged { path, why },
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => StoreError::ReadOnly { path, why },
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy { path },
+        // The file that the connections share could not grow.
+        ErrorCode::SystemIoFailure if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => {
+            StoreError::Full { path }
+        }
         ErrorCode::SystemIoFailure => StoreError::Disk { path, why },
         _ => StoreError::Fault { path, why },
     }

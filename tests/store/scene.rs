@@ -1,5 +1,7 @@
 //! A store in a folder of its own, and the people in it.
 
+use std::path::{Path, PathBuf};
+
 use fernwire::model::name::{RoomName, Target, UserName};
 use fernwire::model::peer::Source;
 use fernwire::store::{AccountId, Credential, Entry, EntryKind, Feed, Membership, Page, Post, Posted, Refusal, Store};
@@ -11,7 +13,22 @@ pub(crate) const NOW: i64 = 1_000_000;
 pub(crate) struct Scene {
     pub(crate) store: Store,
     pub(crate) feed: Feed,
-    pub(crate) folder: TempDir,
+    pub(crate) folder: Folder,
+}
+
+/// Where the store is.
+pub(crate) enum Folder {
+    Own(TempDir),
+    Given(PathBuf),
+}
+
+impl Folder {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Given(folder) => folder,
+        }
+    }
 }
 
 pub(crate) fn user(name: &str) -> UserName {
@@ -45,7 +62,15 @@ pub(crate) fn post(author: AccountId, target: &str, text: &str) -> Post {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(Folder::Own(tempfile::tempdir().unwrap()))
+    }
+
+    /// In a folder that is not removed afterwards.
+    pub(crate) fn on(folder: &Path) -> Self {
+        Self::in_folder(Folder::Given(folder.into()))
+    }
+
+    fn in_folder(folder: Folder) -> Self {
         let (store, feed) = Store::open(folder.path()).unwrap();
         Self { store, feed, folder }
     }
@@ -54,8 +79,7 @@ impl Scene {
     pub(crate) async fn restart(self) -> Self {
         let Self { store, folder, .. } = self;
         store.close().await;
-        let (store, feed) = Store::open(folder.path()).unwrap();
-        Self { store, feed, folder }
+        Self::in_folder(folder)
     }
 
     pub(crate) async fn sign_up(&self, name: &str) -> AccountId {
@@ -84,7 +108,21 @@ impl Scene {
         self.membership(account, with).await.unwrap().unread()
     }
 
-    /// Everything that was said there.
+    /// The texts of everything that was said there, page by page.
+    pub(crate) async fn everything(&self, account: AccountId, with: &str) -> Vec<String> {
+        let id = self.membership(account, with).await.unwrap().id;
+        let mut all: Vec<String> = Vec::new();
+        loop {
+            let page = Page::After { seq: all.len() as u64, limit: u32::MAX };
+            let page = self.store.entries(id, page).await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page.into_iter().map(|entry| entry.text));
+        }
+    }
+
+    /// What was said there, as much of it as one page holds.
     pub(crate) async fn entries(&self, account: AccountId, with: &str) -> Vec<Entry> {
         let id = self.membership(account, with).await.unwrap().id;
         self.store.entries(id, Page::After { seq: 0, limit: u32::MAX }).await.unwrap()
