@@ -79,7 +79,8 @@ impl Feed {
 }
 
 impl Store {
-    /// For a server: makes the folder's database if there is none, and keeps every other server out of the folder.
+    /// For a server: makes the folder's database if there is none, and keeps every other server out of the folder until
+    /// its files are closed.
     pub fn open(folder: &Path) -> Result<(Self, Feed), OpenError> {
         fs::read_dir(folder).map_err(|source| OpenError::Io { action: "open", path: folder.into(), source })?;
         let place = sqlite::Place::new(folder)?;

@@ -41,17 +41,17 @@ fn copy(from: &Arc<Path>, to: &Path) -> Result<(), BackupError> {
     // A temporary file is 0600 from its first moment. Its error names it, which would say nothing to anybody.
     let staged = tempfile::Builder::new().prefix(".fernwire-").suffix(".db").tempfile_in(folder);
     let staged = staged.map_err(|error| failed(error.kind().into()))?;
-    fill(from, &staged).map_err(|(path, error)| explain(&path, &error))?;
+    fill(from, &staged, to).map_err(|(path, error)| explain(&path, &error))?;
     staged.as_file().sync_all().map_err(failed)?;
     staged.persist_noclobber(to).map_err(|refused| failed(refused.error))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
 /// Copies and checks the copy; an error comes with the file that it is about.
-fn fill(from: &Arc<Path>, staged: &NamedTempFile) -> Result<(), (Arc<Path>, rusqlite::Error)> {
+fn fill(from: &Arc<Path>, staged: &NamedTempFile, to: &Path) -> Result<(), (Arc<Path>, rusqlite::Error)> {
     let copy = staged.path();
     let of_source = |error| (Arc::clone(from), error);
-    let of_copy = |error| (Arc::from(copy), error);
+    let of_copy = |error| (Arc::from(to), error);
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(of_source)?;
     source.busy_timeout(BUSY_TIMEOUT).map_err(of_source)?;
     let mut target = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(of_copy)?;

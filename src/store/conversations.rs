@@ -192,7 +192,7 @@ impl Store {
         .await
     }
 
-    /// Says what a room is about. Members may, unless they are muted by now.
+    /// Says what a room is about. Members may, unless they are banned or muted at this moment of the system's clock.
     pub async fn set_topic(
         &self,
         by: Authority,

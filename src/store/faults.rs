@@ -93,7 +93,7 @@ async fn a_job_that_fails_or_breaks_off_takes_nothing_with_it() {
             transaction.sql.change("UPDATE conversations SET last = 99", [])?;
             panic!("as if there were a mistake in a job");
         };
-        store.write(0, change).await.map(|()| ())
+        store.write::<(), _>(0, change).await
     });
     let store = bench.store.clone();
     let wrong = tokio::spawn(async move {

@@ -122,7 +122,7 @@ impl Store {
         .await
     }
 
-    /// Every ban that is in force, for a person to read.
+    /// Every ban that is in force at this moment of the system's clock, for a person to read.
     pub async fn bans(&self) -> Result<Vec<Ban>, StoreError> {
         let now = jiff::Timestamp::now().as_millisecond();
         self.read(move |sql| {

@@ -59,7 +59,8 @@ mod tests {
             INSERT INTO members VALUES (1, 1, 0);
             INSERT INTO positions VALUES (1, 1, 0);
             UPDATE conversations SET last = 1;
-            INSERT INTO entries VALUES (1, 1, 1, 6, 1, 0, 'from before', 'x');";
+            INSERT INTO entries (conversation, seq, time, author, kind, text, post_id)
+            VALUES (1, 1, 6, 1, 0, 'from before', 'x');";
         connection.execute_batch(earlier).unwrap();
         folder
     }

@@ -82,6 +82,7 @@ async fn on_a_small_disk() {
     assert!(refused > 0 && kept.len() > 10, "{refused} refused, {} kept", kept.len());
     let copy = scene.store.backup(&folder.join("copy.db")).await.unwrap_err();
     assert!(matches!(copy, BackupError::Store(StoreError::Full { .. })), "{copy:?}");
+    assert!(copy.to_string().contains("/copy.db is full"), "{copy}");
     assert!(!folder.join("copy.db").exists());
     assert_eq!(scene.everything(ada, "#lobby").await, kept);
 

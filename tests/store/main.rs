@@ -1,5 +1,5 @@
 //! The store on real files: what it promises, and what becomes of it when the disk or the process fails.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod backup;
 mod crash;

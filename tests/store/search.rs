@@ -2,7 +2,7 @@
 
 use fernwire::store::{AccountId, Search};
 
-use crate::scene::{Scene, to};
+use crate::scene::{NOW, Scene, here, post, room, to};
 
 async fn found(scene: &Scene, account: AccountId, words: &str) -> Vec<String> {
     let search = Search { words: words.into(), within: None, before: None, limit: 100 };
@@ -50,6 +50,27 @@ async fn one_finds_what_was_said_where_one_is_the_newest_first() {
     );
     scene.store.leave(ada, &"#secret".parse().unwrap()).await.unwrap();
     assert_eq!(within("#secret").await, 0);
+}
+
+#[tokio::test]
+async fn one_searches_in_a_thousand_rooms_and_finds_no_more_than_asked_for() {
+    let scene = Scene::new();
+    let ada = scene.sign_up("ada").await;
+    let mut joins = Vec::new();
+    for i in 0..1000 {
+        let store = scene.store.clone();
+        joins.push(tokio::spawn(async move {
+            let name = format!("#r{i}");
+            store.join(ada, &here(), &room(&name), NOW).await.unwrap().unwrap();
+            store.post(post(ada, &name, &format!("fern {i}"))).await.unwrap().unwrap();
+        }));
+    }
+    for join in joins {
+        join.await.unwrap();
+    }
+    assert_eq!(found(&scene, ada, "fern").await.len(), 100);
+    assert_eq!(found(&scene, ada, "777 fern").await, ["#r777 fern 777"]);
+    assert_eq!(found(&scene, ada, "c7").await, [""; 0], "how the index knows a room is no word that was said");
 }
 
 #[tokio::test]

@@ -61,15 +61,17 @@ CREATE TABLE entries (
     kind         INTEGER NOT NULL,
     text         TEXT NOT NULL,
     post_id      TEXT NOT NULL,
+    -- The conversation as a word, so that a search need not look at what was said elsewhere.
+    place        TEXT NOT NULL GENERATED ALWAYS AS ('c' || conversation) VIRTUAL,
     UNIQUE (conversation, seq),
     UNIQUE (author, post_id)
 ) STRICT;
 
 CREATE VIRTUAL TABLE entry_words USING fts5 (
-    text, content = 'entries', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
+    text, place, content = 'entries', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
 );
 CREATE TRIGGER entries_have_words AFTER INSERT ON entries BEGIN
-    INSERT INTO entry_words (rowid, text) VALUES (new.id, new.text);
+    INSERT INTO entry_words (rowid, text, place) VALUES (new.id, new.text, new.place);
 END;
 
 -- Bans and mutes: of an account or of an address, in one room or, without a conversation, on the whole server.
