@@ -14,13 +14,18 @@ use crate::channel::{self, Settings};
 use crate::config::{Kex, PinForbidsPsk};
 use crate::keys::SecretKey;
 use crate::model::{KeyId, PublicIdentity};
+use crate::protocol::chat::{ChatReply, ChatRequest};
 use crate::protocol::query::{QueryReply, QueryRequest};
 use crate::protocol::{Reply, Request};
 use crate::transport::endpoint::Endpoint;
+use crate::transport::tls::TlsError;
 use crate::transport::{self, ByteStream, ConnInfo, DialError, DialOptions};
 
+pub mod account;
 mod calls;
+pub mod chat;
 pub mod known_hosts;
+pub mod reconnect;
 pub mod trust;
 
 pub use calls::{CallError, Replies};
@@ -84,6 +89,21 @@ pub enum ConnectError {
     Trust(#[from] TrustError),
 }
 
+impl ConnectError {
+    /// Whether it may be different in a while without anybody doing anything here. Neither a server that is not trusted
+    /// nor keys that do not fit are.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Dial(DialError::Tls { source, .. }) => matches!(source, TlsError::Closed | TlsError::Io(_)),
+            Self::Dial(_) | Self::TimedOut { .. } => true,
+            Self::Handshake { error, .. } => {
+                matches!(error, HandshakeError::Truncated | HandshakeError::Io(_) | HandshakeError::Entropy(_))
+            }
+            Self::PinForbidsPsk(_) | Self::Credential(_) | Self::Trust(_) => false,
+        }
+    }
+}
+
 impl From<KnownHostsError> for ConnectError {
     fn from(error: KnownHostsError) -> Self {
         Self::Trust(error.into())
@@ -122,6 +142,8 @@ pub struct Client {
     mode: KeyMode,
     identity: Option<PublicIdentity>,
     proof: Proof,
+    /// Whether the user has typed that the key modes are psk and nothing else.
+    wants_psk_alone: bool,
     info: ConnInfo,
 }
 
@@ -153,7 +175,8 @@ impl Client {
         }
         let mode = verified.mode();
         let (calls, driver) = Calls::start(verified.trust());
-        Ok(Self { calls, driver, mode, identity, proof: decision.proof, info: conn.info })
+        let wants_psk_alone = matches!(options.kex, Kex::Modes(modes) if modes.iter().eq([KeyMode::Psk]));
+        Ok(Self { calls, driver, mode, identity, proof: decision.proof, wants_psk_alone, info: conn.info })
     }
 
     /// The mode that was agreed on.
@@ -185,6 +208,14 @@ impl Client {
     pub fn query(&self, query: &str) -> Replies<QueryReply> {
         self.calls.call(Request::Query(QueryRequest { query: query.to_owned() }), |reply| match reply {
             Reply::Query(reply) => Some(reply),
+            _ => None,
+        })
+    }
+
+    /// Asks the chat service. `listen` streams; everything else is answered once.
+    pub fn chat(&self, request: ChatRequest) -> Replies<ChatReply> {
+        self.calls.call(Request::Chat(request), |reply| match reply {
+            Reply::Chat(reply) => Some(reply),
             _ => None,
         })
     }

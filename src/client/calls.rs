@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use super::Io;
 use crate::channel::error::ChannelError;
@@ -40,7 +41,15 @@ pub enum CallError {
 /// Asks in a session. When the last one is dropped, the session says goodbye.
 pub(super) struct Calls {
     shared: Arc<Shared>,
-    requests: mpsc::UnboundedSender<ClientMessage>,
+    requests: mpsc::UnboundedSender<Outgoing>,
+}
+
+/// What the write loop does, in this order.
+enum Outgoing {
+    /// Says this.
+    Message(ClientMessage),
+    /// From here on messages may be longer.
+    LiftLimit,
 }
 
 /// What the calls and the driver share. A std mutex: held for map operations, never across an await.
@@ -94,12 +103,18 @@ impl Calls {
                 streams.next_id += 1;
                 streams.open.insert(id, Open { events, credit: STREAM_CREDIT.cast_signed() });
                 // If the driver has ended in between, it has told or will tell every open stream.
-                let _ = self.requests.send(ClientMessage::Request { id, request });
+                let _ = self.requests.send(Outgoing::Message(ClientMessage::Request { id, request }));
             }
         }
         drop(streams);
         let (shared, requests) = (Arc::downgrade(&self.shared), self.requests.downgrade());
         Replies { id, incoming, shared, requests, consumed: 0, ended: false, pick }
+    }
+
+    /// The session is somebody's now: every later request may have [`channel::MAX_MESSAGE`] bytes.
+    pub(super) fn lift_message_limit(&self) {
+        // A driver that has ended sends nothing more, of any length.
+        let _ = self.requests.send(Outgoing::LiftLimit);
     }
 }
 
@@ -149,7 +164,7 @@ pub struct Replies<T> {
     incoming: mpsc::UnboundedReceiver<Event>,
     shared: Weak<Shared>,
     /// Weak, so that an answer that nobody reads does not keep a closed session open.
-    requests: mpsc::WeakUnboundedSender<ClientMessage>,
+    requests: mpsc::WeakUnboundedSender<Outgoing>,
     consumed: u64,
     ended: bool,
     pick: fn(Reply) -> Option<T>,
@@ -197,7 +212,7 @@ impl<T> Replies<T> {
 
     fn tell(&self, message: ClientMessage) {
         // After the end of the session there is nobody to be told.
-        let _ = self.requests.upgrade().map(|requests| requests.send(message));
+        let _ = self.requests.upgrade().map(|requests| requests.send(Outgoing::Message(message)));
     }
 }
 
@@ -213,7 +228,7 @@ impl<T> Drop for Replies<T> {
 async fn drive(
     channel: Channel<Io>,
     shared: Arc<Shared>,
-    queue: mpsc::UnboundedReceiver<ClientMessage>,
+    queue: mpsc::UnboundedReceiver<Outgoing>,
 ) -> Result<(), CallError> {
     let (mut sender, mut receiver) = channel.split();
     let result = tokio::select! {
@@ -264,11 +279,17 @@ async fn read_loop(receiver: &mut Receiver<Io>, shared: &Shared) -> Result<Close
 /// Sends what the calls ask for; says goodbye when nobody can ask any more. Completes only by failing.
 async fn write_loop(
     sender: &mut Sender<Io>,
-    mut queue: mpsc::UnboundedReceiver<ClientMessage>,
+    mut queue: mpsc::UnboundedReceiver<Outgoing>,
     shared: &Shared,
 ) -> CallError {
-    while let Some(message) = queue.recv().await {
-        match sender.send(&encode(&message)).await {
+    while let Some(outgoing) = queue.recv().await {
+        let Outgoing::Message(message) = outgoing else {
+            sender.lift_message_limit();
+            continue;
+        };
+        // It may hold a password.
+        let encoded = Zeroizing::new(encode(&message));
+        match sender.send(&encoded).await {
             Ok(()) => {}
             Err(error @ ChannelError::TooLongToSend { .. }) => match message {
                 ClientMessage::Request { id, .. } => {
