@@ -1,6 +1,7 @@
 //! What holds over every transport in every key mode: one suite, run for each pair.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::time::Duration;
