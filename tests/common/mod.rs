@@ -91,11 +91,12 @@ pub(crate) struct Bed {
     pub(crate) endpoint: Endpoint,
     pub(crate) mode: KeyMode,
     pub(crate) settings: Settings,
-    identity: IdentityKey,
-    secret_key: SecretKey,
+    limits: Limits,
+    keys: (IdentityKey, SecretKey),
+    store: Store,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Bed {
@@ -125,29 +126,45 @@ impl Bed {
     }
 
     fn on(listener: Box<dyn Listener>, folder: TempDir, mode: KeyMode, limits: Limits, settings: Settings) -> Self {
+        let keys = (IdentityKey::generate().unwrap(), SecretKey::generate());
+        Self::with_keys(listener, folder, keys, (mode, limits, settings))
+    }
+
+    fn with_keys(
+        listener: Box<dyn Listener>,
+        folder: TempDir,
+        keys: (IdentityKey, SecretKey),
+        (mode, limits, settings): (KeyMode, Limits, Settings),
+    ) -> Self {
         let endpoint = listener.local().clone();
-        let identity = IdentityKey::generate().unwrap();
-        let secret_key = SecretKey::generate();
-        let modes = [mode].into_iter().collect();
-        let policy = Policy::new(modes, Some(identity.clone()), Some(secret_key.clone())).unwrap();
+        let (identity, secret_key) = keys.clone();
+        let policy = Policy::new([mode].into_iter().collect(), Some(identity), Some(secret_key)).unwrap();
         let (store, feed) = Store::open(folder.path()).unwrap();
         let services = Services {
             query: Some(Query::new(table(), TICK)),
             accounts: Some(Accounts::new(store.clone(), CHEAP)),
-            chat: Some(Chat::new(store, feed)),
+            chat: Some(Chat::new(store.clone(), feed)),
             ..Services::default()
         };
         let server = Server::new(policy, services, limits, settings);
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(vec![listener], async { drop(stopped.await) }));
-        Self { endpoint, mode, settings, identity, secret_key, stop, running, _folder: folder }
+        Self { endpoint, mode, settings, limits, keys, store, stop, running, folder }
+    }
+
+    /// Another server in its place, with what the first has left in its folder.
+    pub(crate) async fn restart(self) -> Self {
+        let (mode, limits, settings) = (self.mode, self.limits, self.settings);
+        let (endpoint, keys) = (self.endpoint.clone(), self.keys.clone());
+        let folder = self.end().await;
+        Self::with_keys(listen(&endpoint, &folder).await, folder, keys, (mode, limits, settings))
     }
 
     /// Options of a client that trusts this server.
     pub(crate) fn options(&self) -> Options {
         Options {
             kex: Kex::Modes([self.mode].into_iter().collect()),
-            secret_key: self.mode.needs_secret().then(|| self.secret_key.clone()),
+            secret_key: self.mode.needs_secret().then(|| self.keys.1.clone()),
             channel: self.settings,
             dial: dial_options(),
             ..Options::default()
@@ -156,17 +173,17 @@ impl Bed {
 
     /// The server's identity, whether its mode shows it or not.
     pub(crate) fn identity(&self) -> PublicIdentity {
-        self.identity.public()
+        self.keys.0.public()
     }
 
     /// The server's secret key, whether its mode needs it or not.
     pub(crate) fn secret_key(&self) -> SecretKey {
-        self.secret_key.clone()
+        self.keys.1.clone()
     }
 
     /// The server's address with its identity, in the modes that have one.
     pub(crate) fn pinned(&self, endpoint: &Endpoint) -> Endpoint {
-        if self.mode.needs_share() { endpoint.with_identity(self.identity.public()) } else { endpoint.clone() }
+        if self.mode.needs_share() { endpoint.with_identity(self.keys.0.public()) } else { endpoint.clone() }
     }
 
     pub(crate) async fn client(&self) -> Client {
@@ -174,17 +191,22 @@ impl Bed {
     }
 
     pub(crate) async fn client_at(&self, endpoint: &Endpoint) -> Result<Client, ConnectError> {
+        Client::connect(&self.pinned(endpoint), &self.client_options()).await
+    }
+
+    /// Options of a client that knows this server's identity, where it shows one.
+    pub(crate) fn client_options(&self) -> Options {
         let mut options = self.options();
         if self.mode.needs_share() {
             // An identity in the address is enough; whoever names an authority besides wants its word as well.
             options.dial = DialOptions::default();
         }
-        Client::connect(&self.pinned(endpoint), &options).await
+        options
     }
 
     /// What a client offers this server.
     pub(crate) fn offer(&self) -> Offer {
-        let secret_key = self.mode.needs_secret().then(|| self.secret_key.clone());
+        let secret_key = self.mode.needs_secret().then(|| self.keys.1.clone());
         Offer::new([self.mode].into_iter().collect(), secret_key).unwrap()
     }
 
@@ -196,8 +218,14 @@ impl Bed {
 
     /// Stops the server in order and waits until it has stopped.
     pub(crate) async fn stop(self) {
+        self.end().await;
+    }
+
+    async fn end(self) -> TempDir {
         let _ = self.stop.send(());
         tokio::time::timeout(DEADLINE, self.running).await.unwrap().unwrap();
+        self.store.close().await;
+        self.folder
     }
 }
 

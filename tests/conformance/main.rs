@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod people;
 
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ use fernwire::keys::{IdentityKey, SecretKey};
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
 use fernwire::protocol::query::{QueryReply, QueryRequest};
 use fernwire::protocol::{ClientMessage, ErrorCode, MAX_IN_FLIGHT, Request, ServerMessage};
+use people::{
+    a_long_text_goes_both_ways_after_a_login, an_account_is_its_owners,
+    people_talk_and_find_what_they_missed_after_a_restart,
+};
 use tokio::io::copy_bidirectional;
 use tokio::sync::oneshot;
 
@@ -60,6 +65,9 @@ suite![
     a_stopping_server_finishes_and_says_goodbye,
     a_broken_message_ends_its_session_alone,
     a_bad_request_fails_alone,
+    an_account_is_its_owners,
+    people_talk_and_find_what_they_missed_after_a_restart,
+    a_long_text_goes_both_ways_after_a_login,
 ];
 
 async fn a_query_is_found_or_empty(scheme: &str, mode: KeyMode) {
