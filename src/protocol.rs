@@ -116,6 +116,11 @@ pub enum Request {
 }
 
 impl Request {
+    /// Whether its replies never end by themselves, so that nobody waits for the last.
+    pub fn is_endless(&self) -> bool {
+        matches!(self, Self::Chat(ChatRequest::Listen { .. }) | Self::Log(LogRequest::Listen))
+    }
+
     /// How many bulk bytes follow the request.
     pub fn upload_length(&self) -> u64 {
         0

@@ -14,6 +14,8 @@ use fernwire::channel::record::{RecordType, Stamp};
 use fernwire::channel::{CloseReason, MAX_MESSAGE, Sender, Settings};
 use fernwire::client::CallError;
 use fernwire::config::Limits;
+use fernwire::model::password::Password;
+use fernwire::protocol::chat::{ChatReply, ChatRequest};
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
 use fernwire::protocol::query::QueryRequest;
 use fernwire::protocol::{ClientMessage, MAX_ERROR_TEXT, MAX_IN_FLIGHT, Request, STREAM_CREDIT, ServerMessage};
@@ -365,4 +367,17 @@ async fn accept_errors_are_survived() {
 fn a_server_can_be_sent_to_another_thread() {
     fn is_send<T: Send>() {}
     is_send::<Server>();
+}
+
+#[tokio::test]
+async fn who_only_listens_does_not_hold_up_a_stop() {
+    let limits = limits(|limits| limits.drain_timeout = Duration::from_secs(3600));
+    let bed = Bed::with("tcp", KeyMode::X25519, limits, Settings::default()).await;
+    let client = bed.client().await;
+    client.signup(&"ada".parse().unwrap(), &Password::new("Correct-1-horse")).await.unwrap();
+    let mut events = client.chat(ChatRequest::Listen { resume: Vec::new() });
+    assert_eq!(timeout(DEADLINE, events.next()).await.unwrap().unwrap(), Some(ChatReply::Ready));
+    bed.stop().await;
+    let end = timeout(DEADLINE, events.next()).await.unwrap();
+    assert!(matches!(&end, Err(CallError::Closed(close)) if close.reason == CloseReason::GoingAway), "{end:?}");
 }

@@ -169,6 +169,18 @@ impl Target {
     }
 }
 
+impl From<RoomName> for Target {
+    fn from(room: RoomName) -> Self {
+        Self::Room(room)
+    }
+}
+
+impl From<UserName> for Target {
+    fn from(user: UserName) -> Self {
+        Self::User(user)
+    }
+}
+
 impl FromStr for Target {
     type Err = NameError;
 

@@ -145,6 +145,7 @@ fn room_for(message: &[u8]) -> usize {
 #[derive(Clone)]
 struct Stream {
     id: u64,
+    is_endless: bool,
     /// The bytes that may still be sent; the last message may overdraw it.
     credit: Arc<watch::Sender<i64>>,
     cancel: Arc<Notify>,
@@ -155,9 +156,9 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(id: u64, upload_left: u64, upload: mpsc::UnboundedSender<Vec<u8>>) -> Self {
+    fn new(id: u64, is_endless: bool, upload_left: u64, upload: mpsc::UnboundedSender<Vec<u8>>) -> Self {
         let credit = Arc::new(watch::Sender::new(STREAM_CREDIT.cast_signed()));
-        Self { id, credit, cancel: Arc::default(), upload, upload_left }
+        Self { id, is_endless, credit, cancel: Arc::default(), upload, upload_left }
     }
 
     fn extend_credit(&self, bytes: u64) {
@@ -206,12 +207,14 @@ impl Session {
         let mut ending: Option<Ending> = None;
         loop {
             if let Some(Ending { by, goodbye }) = &ending
-                && (self.streams.is_empty() || *by <= Instant::now())
+                && (self.has_answered() || *by <= Instant::now())
             {
                 return Ok(goodbye.clone());
             }
             let idle_at = self.idle_since + self.context.limits.anonymous_idle_timeout;
-            let may_idle_out = !identified && !caller.peer().holds_key && self.streams.is_empty();
+            // A stranger who only listens does so for ever on this machine alone.
+            let is_quiet = self.streams.is_empty() || (self.has_answered() && !caller.peer().is_near);
+            let may_idle_out = !identified && !caller.peer().holds_key && is_quiet;
             let ends_by = ending.as_ref().map_or(idle_at, |ending| ending.by);
             tokio::select! {
                 // In this order: who has just logged in may say more in the very next message.
@@ -316,10 +319,15 @@ impl Session {
 
     fn begin(&mut self, id: u64, request: Request, place: OwnedSemaphorePermit) {
         let (upload, chunks) = Upload::new(request.upload_length());
-        let stream = Stream::new(id, request.upload_length(), chunks);
+        let stream = Stream::new(id, request.is_endless(), request.upload_length(), chunks);
         let question = Question { caller: self.caller.clone(), request, upload, place };
         let task = self.requests.spawn(answer(self.context.clone(), stream.clone(), question, self.outbox.clone()));
         self.streams.insert(task.id(), stream);
+    }
+
+    /// Whether nothing is under way that will be answered.
+    fn has_answered(&self) -> bool {
+        self.streams.values().all(|stream| stream.is_endless)
     }
 
     fn stream(&self, id: u64) -> Option<&Stream> {
