@@ -236,10 +236,11 @@ impl Chat {
     /// conversation arrives in the order of the calls. Waits only while [`MAX_OUTBOX`] bytes are not acknowledged yet.
     pub async fn post(&self, to: &Target, style: Style, text: impl Into<String>) -> Result<String, PostError> {
         let text = text.into();
-        match text.len() {
-            0 => return Err(PostError::Empty),
-            length if length > MAX_TEXT => return Err(PostError::TooLong(length)),
-            _ => {}
+        if text.trim().is_empty() {
+            return Err(PostError::Empty);
+        }
+        if text.len() > MAX_TEXT {
+            return Err(PostError::TooLong(text.len()));
         }
         let size = (text.len() + POST_OVERHEAD) as u32;
         let room = self.shared.room.clone().acquire_many_owned(size).await.map_err(|_| PostError::Ended)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::link::{Break, collected, has_left, left};
+use super::link::{Break, collected, has_left, turned};
 use super::listening::Note;
 use super::{Question, Shared};
 use crate::client::{CallError, Client};
@@ -72,7 +72,7 @@ impl Asking {
                     Answer::Read(answer) => self.read(answer)?,
                 },
                 () = read_more.read_more.notified() => {}
-                () = left(&mut self.left), if !leaving => {}
+                () = turned(&mut self.left), if !leaving => {}
             }
         }
     }

@@ -77,10 +77,9 @@ pub(super) fn has_left(left: &watch::Receiver<bool>) -> bool {
     *left.borrow() || left.has_changed().is_err()
 }
 
-/// Completes when the session is not wanted any more.
-pub(super) async fn left(left: &mut watch::Receiver<bool>) {
-    // Without a handle nobody can want anything.
-    let _ = left.wait_for(|left| *left).await;
+/// Completes when it is true, or when nobody is left who could make it so: without a handle nobody wants anything.
+pub(super) async fn turned(switch: &mut watch::Receiver<bool>) {
+    let _ = switch.wait_for(|on| *on).await;
 }
 
 /// Keeps a session for as long as it is wanted and can be had, and says how it ended.
@@ -151,14 +150,16 @@ impl Link {
     /// One session, from the first thing that is said in it to its end.
     async fn work(&mut self, client: Client, welcome: Welcome) -> Break {
         let (notes, noted) = mpsc::unbounded_channel();
+        let (ready, is_ready) = watch::channel(false);
         let listening = Listening {
             client: &client,
             positions: &mut self.positions,
             events: &self.events,
+            ready,
             own_name: &welcome.name,
             own_posts: &self.shared.prefix,
         };
-        let (posting, asking) = (self.posting.run(&client), self.asking.run(&client, notes));
+        let (posting, asking) = (self.posting.run(&client, is_ready), self.asking.run(&client, notes));
         let broken = tokio::select! {
             broken = listening.run(noted) => broken,
             done = async { tokio::try_join!(posting, asking) } => done.map_or_else(|broken| broken, |_| Break::Left),
@@ -173,7 +174,7 @@ impl Link {
 
 /// Completes when the session is not wanted any more and there is nothing that it would be wanted for.
 async fn leave_if_done(wish: &mut watch::Receiver<bool>, posting: &mut Posting, asking: &mut Asking) {
-    left(wish).await;
+    turned(wish).await;
     if !posting.is_done() || !asking.is_done() {
         std::future::pending().await
     }

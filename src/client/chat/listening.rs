@@ -1,6 +1,6 @@
 //! What the server tells by itself, made into events: entries once and in order, with what was missing in between.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::Event;
 use super::link::{Break, collect, may_pass, tell};
@@ -22,6 +22,8 @@ pub(super) struct Listening<'a> {
     pub(super) client: &'a Client,
     pub(super) positions: &'a mut Positions,
     pub(super) events: &'a mpsc::Sender<Event>,
+    /// Whether everything that was missed has come.
+    pub(super) ready: watch::Sender<bool>,
     pub(super) own_name: &'a UserName,
     /// What the ids of our own posts begin with.
     pub(super) own_posts: &'a str,
@@ -65,6 +67,7 @@ impl Listening<'_> {
                 for (with, _) in self.positions.ready() {
                     self.fill(&with).await?;
                 }
+                self.ready.send_replace(true);
                 Event::Ready
             }
             ChatReply::Presence { room, joined, left, more, present } => {

@@ -24,6 +24,8 @@ struct Place {
     last: u64,
     touched: u64,
     left: bool,
+    /// Nothing of it has come yet, and it began while we listened: the server decides where.
+    fresh: bool,
 }
 
 /// What is to be done with an entry.
@@ -55,7 +57,9 @@ impl Positions {
     pub(super) fn conversation(&mut self, conversation: &Conversation) -> Option<u64> {
         let Conversation { with, last, read, .. } = conversation;
         let ready = self.ready;
+        let known = self.places.contains_key(&with.key());
         let place = self.place(with, *read);
+        place.fresh |= ready && !known;
         if place.left {
             // Who comes back begins with what is new to them, and not with what was said behind their back.
             place.left = false;
@@ -81,7 +85,11 @@ impl Positions {
     pub(super) fn verdict(&mut self, with: &Target, seq: u64) -> Verdict {
         // Of a conversation that nobody has announced, the first entry that comes is the first.
         let place = self.place(with, seq.saturating_sub(1));
-        if seq <= place.seq {
+        if seq <= place.seq && place.fresh {
+            // Our own first words count as read from the beginning, and are new all the same.
+            place.seq = seq.saturating_sub(1);
+            Verdict::Next
+        } else if seq <= place.seq {
             Verdict::Known
         } else if seq == place.seq + 1 {
             Verdict::Next
@@ -93,6 +101,7 @@ impl Positions {
     /// An entry is handed out.
     pub(super) fn hand_out(&mut self, with: &Target, seq: u64) {
         let place = self.place(with, seq);
+        place.fresh = false;
         place.seq = place.seq.max(seq);
         place.last = place.last.max(seq);
     }
@@ -129,6 +138,7 @@ impl Positions {
             last: seq,
             touched: 0,
             left: false,
+            fresh: false,
         });
         place.touched = self.clock;
         place
@@ -185,6 +195,19 @@ mod tests {
         // The answer to the join may come after what was said since.
         assert_eq!(positions.conversation(&conversation("#a", 50, 30)), None);
         assert_eq!(positions.verdict(&target("#a"), 52), Verdict::Next);
+    }
+
+    #[test]
+    fn the_first_words_of_a_conversation_come_though_they_count_as_read() {
+        let mut positions = Positions::default();
+        positions.begin();
+        positions.ready();
+        assert_eq!(positions.conversation(&conversation("ada", 1, 1)), None);
+        assert_eq!(positions.verdict(&target("ada"), 1), Verdict::Next);
+        positions.hand_out(&target("ada"), 1);
+        assert_eq!(positions.verdict(&target("ada"), 1), Verdict::Known);
+        assert_eq!(positions.conversation(&conversation("ada", 1, 1)), None);
+        assert_eq!(positions.verdict(&target("ada"), 1), Verdict::Known);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::link::{Break, collected, has_left, left, tell};
+use super::link::{Break, collected, has_left, tell, turned};
 use super::outbox::{Fate, Outbox};
 use super::{Event, Queued};
 use crate::client::{CallError, Client};
@@ -40,12 +40,14 @@ impl Posting {
         self.posts.is_empty() && self.outbox.is_empty()
     }
 
-    /// Sends in one session; done when nothing more is wanted and everything is settled.
-    pub(super) async fn run(&mut self, client: &Client) -> Result<(), Break> {
+    /// Sends in one session; done when nothing more is wanted and everything is settled. Begins when everything that was
+    /// missed has come: what we say ourselves counts as read, and would not be told with it.
+    pub(super) async fn run(&mut self, client: &Client, mut ready: watch::Receiver<bool>) -> Result<(), Break> {
         self.outbox.lost();
         let mut under_way = JoinSet::new();
         loop {
-            while self.silent_until.is_none() && under_way.len() < MAX_UNDER_WAY {
+            let is_ready = *ready.borrow();
+            while is_ready && self.silent_until.is_none() && under_way.len() < MAX_UNDER_WAY {
                 let Some((key, Queued { post, .. })) = self.outbox.start() else { break };
                 let (to, post_id, text) = (post.to.clone(), post.id.clone(), post.text.clone());
                 let replies = client.chat(ChatRequest::Post { to, post_id, style: post.style, text });
@@ -63,7 +65,8 @@ impl Posting {
                 () = sleep_until(self.silent_until.unwrap_or_else(Instant::now)), if self.silent_until.is_some() => {
                     self.silent_until = None;
                 }
-                () = left(&mut self.left), if !leaving => {}
+                () = turned(&mut ready), if !is_ready => {}
+                () = turned(&mut self.left), if !leaving => {}
             }
         }
     }
