@@ -89,7 +89,7 @@ fn no_refuses_the_server_and_records_nothing() {
     for answer in ["no", ""] {
         let (sandbox, mut terminal) = question(&server);
         terminal.types_line(answer);
-        is_refused(&sandbox, terminal, "is not trusted; no query was sent to it");
+        is_refused(&sandbox, terminal, "is not trusted; nothing was sent to it");
     }
 }
 
@@ -137,7 +137,7 @@ fn a_secret_pasted_is_called_a_secret_and_not_repeated() {
         terminal.types_line(secret.trim());
         // The whole line is known, so the secret is not in it.
         let said =
-            "fernwire: what you pasted is a secret; it belongs in its file, and nowhere else. No query was sent\r\n";
+            "fernwire: what you pasted is a secret; it belongs in its file, and nowhere else. Nothing was sent\r\n";
         assert_eq!(terminal.ends(), (said.to_owned(), 2));
         assert_eq!(sandbox.known_hosts(), "");
     }

@@ -14,6 +14,7 @@ use fernwire::config::bounds::{TICK, parse_time};
 use fernwire::config::log::{LogFormat, LogLevel};
 use fernwire::config::secrecy::{is_key, redacted};
 use fernwire::keys::KeyFileError;
+use fernwire::model::name::{LOBBY, RoomName, UserName};
 use fernwire::transport::endpoint::Endpoint;
 
 const EXIT_CODES: &str = "\
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Ask a server for timestamps.
     Query(QueryArgs),
+    /// Talk in rooms and with people; what was said while you were away is there when you return.
+    Chat(ChatArgs),
     /// Make a new secret.key for both sides to hold.
     Keygen(KeygenArgs),
     /// Make certificates for TLS: an authority, and a server's under it; run again, it renews the server's.
@@ -145,6 +148,81 @@ pub(crate) struct ClientArgs {
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Whose session it is.
+#[derive(Args)]
+pub(crate) struct AccountArgs {
+    /// Your account's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<UserName>,
+    /// Make the account first.
+    #[arg(long)]
+    pub(crate) signup: bool,
+    /// The file with the account's password, which nobody else may be able to read [default: FERNWIRE_PASSWORD, then
+    /// it is asked for on a terminal].
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+/// What one can say to the chat client beside messages; its help, and that of the command line.
+pub(crate) const CHAT_COMMANDS: &str = "\
+  /help                       this list
+  /join #ROOM                 become a member; lines go there from now on
+  /leave [#ROOM]              be a member no more
+  /msg NAME TEXT              tell one person
+  /me TEXT                    say what you do
+  /names [#ROOM]              who is a member
+  /rooms                      all rooms
+  /topic [TEXT]               show or change what the room is about
+  /history [NUMBER]           what was said last
+  /search WORDS               what was said with these words, in all your rooms
+  /ignore [NAME]              hide a person's messages, or no longer; without a name, show who is hidden
+  /kick NAME [REASON]         for operators of a room, as all that follow
+  /ban NAME [TIME] [--address] [REASON]  for a time such as 10m, 2h or 7d
+  /unban NAME                 let somebody come again
+  /mute NAME [TIME] [REASON]  let somebody be silent
+  /unmute NAME                let somebody speak again
+  /op NAME                    make somebody an operator
+  /deop NAME                  make somebody no operator
+  /quit                       leave, as the word exit on a line of its own does";
+
+fn chat_help() -> String {
+    format!(
+        "\
+Each line is one message, to the first --room or the room that was joined last. A line that begins with / is a
+command, and // says a line that begins with /:
+{CHAT_COMMANDS}
+
+At the end of the input it leaves when everything that was missed is printed and everything that was said is
+on the server.
+
+With --json the `event` of each object says what it is: online, down, conversation, entry, ready, presence,
+topic, moderated, left, not_joined, notice, sent, delayed, failed, ended; and in answer to a command history,
+hit, member, room. Times are in UTC. A post has the same `post_id` in sent, delayed, failed and entry.
+
+Exit codes:
+  0  done; everything that was said is on the server
+  2  something failed, and stderr says what"
+    )
+}
+
+#[derive(Args)]
+#[command(after_help = chat_help())]
+pub(crate) struct ChatArgs {
+    /// The server, such as tcp://host:3376#fwk1_...
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+    /// A room to join; may be given several times. Lines go to the first.
+    #[arg(long, value_name = "ROOM", default_value = LOBBY)]
+    pub(crate) room: Vec<RoomName>,
+    /// Plain lines, on a terminal too.
+    #[arg(long)]
+    pub(crate) plain: bool,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
 }
 
 #[derive(Args)]

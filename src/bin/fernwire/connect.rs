@@ -58,6 +58,16 @@ impl Server {
         Ok(Self { endpoint, options })
     }
 
+    /// Where it is.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// How it is connected to.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Connects; on a terminal, asks about a server that nothing proves and connects again with its key pinned.
     pub(crate) async fn connect(&mut self) -> anyhow::Result<Client> {
         match Client::connect(&self.endpoint, &self.options).await {
@@ -100,7 +110,7 @@ fn roots(args: &ClientArgs, endpoint: &Endpoint) -> anyhow::Result<Roots> {
 }
 
 /// A variable that is set to nothing counts as not set.
-fn variable(name: &str) -> Option<OsString> {
+pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
@@ -169,17 +179,17 @@ fn ask(endpoint: &Endpoint, identity: PublicIdentity) -> anyhow::Result<()> {
     }
     match answer.trim() {
         "yes" | "y" => Ok(()),
-        "no" | "n" | "" => bail!("the server at {endpoint} is not trusted; no query was sent to it"),
+        "no" | "n" | "" => bail!("the server at {endpoint} is not trusted; nothing was sent to it"),
         pasted if pasted.parse() == Ok(identity) => Ok(()),
         pasted => match KeyKind::of(pasted) {
             KeyKind::PublicIdentity => bail!(
                 "the identity that you pasted is not the one that the server at {endpoint} showed; \
-                 somebody may be posing as it, and no query was sent to it"
+                 somebody may be posing as it, and nothing was sent to it"
             ),
             KeyKind::Secret | KeyKind::Identity => {
-                bail!("what you pasted is a secret; it belongs in its file, and nowhere else. No query was sent")
+                bail!("what you pasted is a secret; it belongs in its file, and nowhere else. Nothing was sent")
             }
-            _ => bail!("the answer was neither yes, no nor an identity; no query was sent to {endpoint}"),
+            _ => bail!("the answer was neither yes, no nor an identity; nothing was sent to {endpoint}"),
         },
     }
 }

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
+mod account;
 mod certs;
+mod chat;
 mod check;
 mod cli;
 mod completions;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Serve(args) => serve::run(args, &Origins::of(&matches)),
         Command::Query(args) => query::run(args),
+        Command::Chat(args) => chat::run(args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Certs(args) => certs::run(&args),
         Command::Id(args) => id::run(args, &Origins::of(&matches)),

@@ -21,11 +21,16 @@ struct Item {
 }
 
 /// The variables that are no argument's.
-const VARIABLES: [Item; 7] = [
+const VARIABLES: [Item; 8] = [
     Item {
         name: "FERNWIRE_CA",
         arguments: &["ca"],
         text: "The same as --ca, which counts more; only for servers on tls:// whose address has no identity.",
+    },
+    Item {
+        name: "FERNWIRE_PASSWORD",
+        arguments: &["password_file"],
+        text: "The password of the account, unless --password-file names a file. Other programs of the same user can see it.",
     },
     Item {
         name: "FERNWIRE_SERVER",

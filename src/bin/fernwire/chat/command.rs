@@ -1,0 +1,259 @@
+//! What a typed line means.
+
+use std::time::Duration;
+
+use fernwire::model::name::{NameError, RoomName, Target, UserName};
+use fernwire::protocol::chat::Measure;
+
+/// How many entries `/history` shows if nobody says how many.
+const USUAL_HISTORY: u32 = 20;
+/// The most that it shows.
+const MAX_HISTORY: u32 = 1000;
+
+/// What a line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Command {
+    Nothing,
+    Say(String),
+    Help,
+    Join(RoomName),
+    Leave(Option<RoomName>),
+    Tell(Target, String),
+    Act(String),
+    Names(Option<RoomName>),
+    Rooms,
+    Topic(Option<String>),
+    History(u32),
+    Search(String),
+    Ignore(Option<UserName>),
+    Moderate(Order),
+    Quit,
+}
+
+/// What is done with somebody in the room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) measure: Measure,
+    pub(super) name: UserName,
+    pub(super) lasting: Option<Duration>,
+    pub(super) address: bool,
+    pub(super) reason: String,
+}
+
+/// Every command's name.
+const NAMES: [&str; 20] = [
+    "help", "join", "leave", "msg", "me", "names", "rooms", "topic", "history", "search", "ignore", "kick", "ban",
+    "unban", "mute", "unmute", "op", "deop", "quit", "exit",
+];
+
+/// Reads a line. The error says what is wrong with it; nothing that begins with one slash is ever said aloud.
+pub(super) fn parse(line: &str) -> Result<Command, String> {
+    let line = line.trim_end();
+    if line.trim_start().is_empty() {
+        return Ok(Command::Nothing);
+    }
+    if line.trim() == "exit" {
+        return Ok(Command::Quit);
+    }
+    let Some(rest) = line.strip_prefix('/') else { return Ok(Command::Say(line.to_owned())) };
+    if rest.starts_with('/') {
+        return Ok(Command::Say(rest.to_owned()));
+    }
+    let (word, rest) = split(rest);
+    let needs = |what: &str| format!("/{word} needs {what}; /help shows how it is used");
+    let text = || if rest.is_empty() { Err(needs("a text")) } else { Ok(rest.to_owned()) };
+    let room = || if rest.is_empty() { Ok(None) } else { parse_room(rest).map(Some) };
+    Ok(match word {
+        "help" => Command::Help,
+        "join" if rest.is_empty() => return Err(needs("the name of a room")),
+        "join" => Command::Join(parse_room(rest)?),
+        "leave" => Command::Leave(room()?),
+        "msg" => {
+            let (to, text) = split(rest);
+            if text.is_empty() {
+                return Err(needs("a name and a text"));
+            }
+            Command::Tell(to.parse().map_err(wrong_name(to))?, text.to_owned())
+        }
+        "me" => Command::Act(text()?),
+        "names" => Command::Names(room()?),
+        "rooms" => Command::Rooms,
+        "topic" => Command::Topic(Some(rest).filter(|text| !text.is_empty()).map(str::to_owned)),
+        "history" if rest.is_empty() => Command::History(USUAL_HISTORY),
+        "history" => match rest.parse() {
+            Ok(count @ 1..=MAX_HISTORY) => Command::History(count),
+            _ => return Err(format!("/history takes a number from 1 to {MAX_HISTORY}")),
+        },
+        "search" => Command::Search(text()?),
+        "ignore" if rest.is_empty() => Command::Ignore(None),
+        "ignore" => Command::Ignore(Some(rest.parse().map_err(wrong_name(rest))?)),
+        "quit" | "exit" => Command::Quit,
+        word => match measure(word) {
+            Some(_) if rest.is_empty() => return Err(needs("a name")),
+            Some(measure) => Command::Moderate(parse_order(measure, rest)?),
+            None => return Err(unknown(word)),
+        },
+    })
+}
+
+/// The first word, and the rest.
+fn split(text: &str) -> (&str, &str) {
+    text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim_start()))
+}
+
+/// A room may be named without its `#`, where nothing else can be meant.
+fn parse_room(text: &str) -> Result<RoomName, String> {
+    let name = if text.starts_with('#') { text.to_owned() } else { format!("#{text}") };
+    name.parse().map_err(wrong_name(text))
+}
+
+fn wrong_name(text: &str) -> impl FnOnce(NameError) -> String {
+    move |error| format!("`{}` is no name here: {error}", text.escape_debug())
+}
+
+fn measure(word: &str) -> Option<Measure> {
+    Some(match word {
+        "kick" => Measure::Kick,
+        "ban" => Measure::Ban,
+        "unban" => Measure::Unban,
+        "mute" => Measure::Mute,
+        "unmute" => Measure::Unmute,
+        "op" => Measure::Op,
+        "deop" => Measure::Deop,
+        _ => return None,
+    })
+}
+
+fn parse_order(measure: Measure, rest: &str) -> Result<Order, String> {
+    let (name, mut rest) = split(rest);
+    let name = name.parse().map_err(wrong_name(name))?;
+    let mut order = Order { measure, name, lasting: None, address: false, reason: String::new() };
+    loop {
+        let (word, after) = split(rest);
+        if matches!(measure, Measure::Ban | Measure::Mute) && order.lasting.is_none() && parse_time(word).is_some() {
+            order.lasting = parse_time(word);
+        } else if measure == Measure::Ban && word == "--address" {
+            order.address = true;
+        } else {
+            break;
+        }
+        rest = after;
+    }
+    order.reason = rest.to_owned();
+    Ok(order)
+}
+
+/// `10m`, `2h`, `7d` and the like.
+fn parse_time(word: &str) -> Option<Duration> {
+    let unit = word.chars().last()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        'w' => 7 * 24 * 3600,
+        _ => return None,
+    };
+    let digits = &word[..word.len() - 1];
+    let count: u32 = digits.parse().ok().filter(|count| *count > 0 && !digits.starts_with('+'))?;
+    Some(Duration::from_secs(u64::from(count) * seconds))
+}
+
+fn unknown(word: &str) -> String {
+    let nearest = NAMES.iter().map(|name| (distance(word, name), name)).min();
+    let hint = match nearest {
+        Some((0..=2, name)) => format!("; did you mean /{name}?"),
+        _ => String::new(),
+    };
+    format!("there is no command /{}{hint} (/help lists them, // says a line that begins with /)", word.escape_debug())
+}
+
+/// How many letters have to be put in, taken out or changed to make one word the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    // What is much longer is far away; how far does not matter.
+    let one = one.chars().take(other.len() + 3);
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, c) in one.enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, d) in other.iter().enumerate() {
+            let change = diagonal + usize::from(c != *d);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(text: &str) -> Result<Command, String> {
+        Ok(Command::Say(text.to_owned()))
+    }
+
+    fn order(line: &str) -> Order {
+        match parse(line) {
+            Ok(Command::Moderate(order)) => order,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_is_said() {
+        assert_eq!(parse("hello there "), say("hello there"));
+        assert_eq!(parse("//join is a command"), say("/join is a command"));
+        assert_eq!(parse("  /join"), say("  /join"));
+        assert_eq!(parse("exit now"), say("exit now"));
+        assert_eq!(parse(" \t"), Ok(Command::Nothing));
+        assert_eq!(parse(" exit "), Ok(Command::Quit));
+    }
+
+    #[test]
+    fn commands_take_their_words() {
+        let room = |text: &str| text.parse::<RoomName>().unwrap();
+        assert_eq!(parse("/join #a"), Ok(Command::Join(room("#a"))));
+        assert_eq!(parse("/join a"), Ok(Command::Join(room("#a"))));
+        assert_eq!(parse("/leave"), Ok(Command::Leave(None)));
+        assert_eq!(parse("/msg ada  how are you"), Ok(Command::Tell("ada".parse().unwrap(), "how are you".into())));
+        assert_eq!(parse("/me waves"), Ok(Command::Act("waves".into())));
+        assert_eq!(parse("/topic"), Ok(Command::Topic(None)));
+        assert_eq!(parse("/history"), Ok(Command::History(20)));
+        assert_eq!(parse("/history 5"), Ok(Command::History(5)));
+        assert_eq!(parse("/ignore Bob"), Ok(Command::Ignore(Some("bob".parse().unwrap()))));
+    }
+
+    #[test]
+    fn operators_say_for_how_long_and_why() {
+        let ban = order("/ban bob 2h --address rude to everybody");
+        assert_eq!((ban.measure, ban.lasting), (Measure::Ban, Some(Duration::from_secs(7200))));
+        assert!(ban.address);
+        assert_eq!(ban.reason, "rude to everybody");
+        assert_eq!(order("/ban bob --address 7d").lasting, Some(Duration::from_secs(7 * 24 * 3600)));
+        assert_eq!(order("/mute bob 10m").lasting, Some(Duration::from_secs(600)));
+        let kick = order("/kick bob 2h --address");
+        assert_eq!((kick.lasting, kick.address, &*kick.reason), (None, false, "2h --address"));
+        for reason in ["0m", "m", "-1h", "+1h", "1y", "99999999999d", "2 h"] {
+            assert_eq!(order(&format!("/ban bob {reason}")).reason, reason);
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_is_an_error_that_helps() {
+        assert!(parse("/jion #a").unwrap_err().contains("did you mean /join?"));
+        assert!(parse("/xyzzy").unwrap_err().starts_with("there is no command /xyzzy (/help"));
+        for line in ["/join", "/join #a b", "/msg", "/msg ada", "/me", "/kick", "/op", "/search", "/history x", "/"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        let hostile = parse("/\u{1b}[2J").unwrap_err();
+        assert!(!hostile.contains('\u{1b}'), "{hostile}");
+    }
+
+    #[test]
+    fn words_are_as_far_apart_as_it_takes_letters() {
+        for (one, other, letters) in [("join", "join", 0), ("jion", "join", 2), ("", "me", 2), ("helpp", "help", 1)] {
+            assert_eq!(distance(one, other), letters, "{one} {other}");
+        }
+    }
+}
