@@ -17,11 +17,13 @@ pub mod chat;
 pub mod codec;
 pub mod log;
 pub mod query;
+pub mod submit;
 
 use account::{AccountReply, AccountRequest};
 use chat::{ChatReply, ChatRequest};
 use log::{LogReply, LogRequest};
 use query::{QueryReply, QueryRequest};
+use submit::{SubmitReply, SubmitRequest};
 
 /// The largest integer in a message (2^53-1), so that every JSON reader holds it exactly.
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
@@ -111,8 +113,10 @@ pub enum Request {
     Account(AccountRequest),
     /// Talks, and hears others.
     Chat(ChatRequest),
-    /// Leaves a message in the server's log.
+    /// Leaves lines in the server's log.
     Log(LogRequest),
+    /// Hands in data.
+    Submit(SubmitRequest),
 }
 
 impl Request {
@@ -123,7 +127,10 @@ impl Request {
 
     /// How many bulk bytes follow the request.
     pub fn upload_length(&self) -> u64 {
-        0
+        match self {
+            Self::Submit(request) => request.length,
+            Self::Query(_) | Self::Account(_) | Self::Chat(_) | Self::Log(_) => 0,
+        }
     }
 }
 
@@ -139,6 +146,8 @@ pub enum Reply {
     Chat(ChatReply),
     /// A receipt, or what the operator says.
     Log(LogReply),
+    /// A receipt for data.
+    Submit(SubmitReply),
 }
 
 /// Why a request failed. The session goes on.

@@ -13,12 +13,17 @@ use crate::model::peer::Source;
 use crate::protocol::{ErrorCode, Reply, Request, RequestError};
 use crate::store::StoreError;
 
+pub mod access;
 pub mod accounts;
 mod bucket;
 pub mod caller;
 pub mod chat;
+pub mod journal;
+pub mod log;
 pub mod operator;
 pub mod query;
+pub mod shown;
+pub mod submit;
 
 use caller::{Caller, Peer};
 
@@ -31,6 +36,10 @@ pub struct Services {
     pub accounts: Option<accounts::Accounts>,
     /// Rooms and direct messages; needs accounts.
     pub chat: Option<chat::Chat>,
+    /// Keeps lines; and the operator's answers to them.
+    pub log: Option<log::Log>,
+    /// Keeps data.
+    pub submit: Option<submit::Submit>,
     /// The sessions there are.
     pub sessions: Sessions,
 }
@@ -49,7 +58,6 @@ impl Services {
         upload: Upload,
         replies: ReplySink,
     ) -> Result<(), RequestError> {
-        drop(upload);
         match request {
             Request::Query(request) => {
                 offered(&self.query, "query")?.answer(request, replies).await;
@@ -57,7 +65,8 @@ impl Services {
             }
             Request::Account(request) => offered(&self.accounts, "account")?.answer(caller, request, replies).await,
             Request::Chat(request) => offered(&self.chat, "chat")?.answer(caller, request, replies).await,
-            Request::Log(_) => offered::<()>(&None, "log").map(|_| ()),
+            Request::Log(request) => offered(&self.log, "log")?.serve(caller, request, replies).await,
+            Request::Submit(request) => offered(&self.submit, "submit")?.serve(caller, request, upload, replies).await,
         }
     }
 }

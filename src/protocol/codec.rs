@@ -18,7 +18,7 @@ const JSON: u8 = 0;
 const BULK: u8 = 1;
 
 /// The services of this version, for telling an unknown one from a malformed request.
-const SERVICES: [&str; 4] = ["query", "account", "chat", "log"];
+const SERVICES: [&str; 5] = ["query", "account", "chat", "log", "submit"];
 
 /// A decoded message.
 #[derive(Debug, PartialEq, Eq)]
@@ -246,7 +246,10 @@ mod tests {
             r##"chat","body":{"verb":"history","with":"#lobby","before":7,"limit":50}"##,
             r#"chat","body":{"verb":"conversations"}"#,
             r##"chat","body":{"verb":"moderate","room":"#lobby","name":"bob","measure":"ban","seconds":60,"address":false}"##,
-            r#"log","body":{"verb":"append","stream":"s","number":1,"text":"x"}"#,
+            r#"log","body":{"verb":"append","stream":"s","number":1,"texts":["x","y"]}"#,
+            r#"log","body":{"verb":"listen"}"#,
+            r#"submit","body":{"id":"s1","format":"binary","length":7}"#,
+            r#"submit","body":{"id":"s1","length":0}"#,
         ] {
             let json = format!(r#"{{"type":"request","id":7,"service":"{body}}}"#);
             let message = client(&json).unwrap_or_else(|error| panic!("{body}: {error}"));
