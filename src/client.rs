@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::task::JoinHandle;
 
 use crate::channel::error::{Alert, HandshakeError};
@@ -24,8 +26,11 @@ use crate::transport::{self, ByteStream, ConnInfo, DialError, DialOptions};
 pub mod account;
 mod calls;
 pub mod chat;
+pub mod connector;
 pub mod known_hosts;
+pub mod log;
 pub mod reconnect;
+pub mod submit;
 pub mod trust;
 
 pub use calls::{CallError, Replies};
@@ -133,6 +138,13 @@ fn explain(endpoint: &Endpoint, error: &HandshakeError, offered: KeyModes, key_i
         _ => String::new(),
     };
     format!("no session with {endpoint}: {told}{known}")
+}
+
+/// What nobody else calls anything of his: 128 random bits.
+fn random_id() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// A session with a server.

@@ -15,8 +15,11 @@ use super::Io;
 use crate::channel::error::ChannelError;
 use crate::channel::{self, Channel, Close, CloseReason, Receiver, Sender};
 use crate::model::Visible;
-use crate::protocol::codec::{Decoded, decode_server, encode};
+use crate::protocol::codec::{Decoded, decode_server, encode, encode_bulk};
 use crate::protocol::{ClientMessage, MAX_INTEGER, Reply, Request, RequestError, STREAM_CREDIT, ServerMessage};
+
+/// The most bytes of one bulk message: with its kind and id it is no longer than a client may send that proves nothing.
+const MAX_BULK: usize = channel::MAX_UNPROVEN_MESSAGE - 9;
 
 /// Why a call or a session ended early.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -48,6 +51,8 @@ pub(super) struct Calls {
 enum Outgoing {
     /// Says this.
     Message(ClientMessage),
+    /// Sends bytes that the request with this id has announced.
+    Bulk(u64, Vec<u8>),
     /// From here on messages may be longer.
     LiftLimit,
 }
@@ -92,6 +97,11 @@ impl Calls {
 
     /// Sends a request; `pick` takes the service's own reply out of a reply.
     pub(super) fn call<T>(&self, request: Request, pick: fn(Reply) -> Option<T>) -> Replies<T> {
+        self.call_with(request, &[], pick)
+    }
+
+    /// The same for a request that announces bytes, which follow it.
+    pub(super) fn call_with<T>(&self, request: Request, bulk: &[u8], pick: fn(Reply) -> Option<T>) -> Replies<T> {
         let (events, incoming) = mpsc::unbounded_channel();
         // Under one lock, so that ids are sent in the order in which they are given.
         let mut streams = self.shared.lock();
@@ -104,6 +114,9 @@ impl Calls {
                 streams.open.insert(id, Open { events, credit: STREAM_CREDIT.cast_signed() });
                 // If the driver has ended in between, it has told or will tell every open stream.
                 let _ = self.requests.send(Outgoing::Message(ClientMessage::Request { id, request }));
+                for bytes in bulk.chunks(MAX_BULK) {
+                    let _ = self.requests.send(Outgoing::Bulk(id, bytes.to_vec()));
+                }
             }
         }
         drop(streams);
@@ -283,9 +296,17 @@ async fn write_loop(
     shared: &Shared,
 ) -> CallError {
     while let Some(outgoing) = queue.recv().await {
-        let Outgoing::Message(message) = outgoing else {
-            sender.lift_message_limit();
-            continue;
+        let message = match outgoing {
+            Outgoing::Message(message) => message,
+            Outgoing::Bulk(id, bytes) => match sender.send(&encode_bulk(id, &bytes)).await {
+                Ok(()) => continue,
+                // As below.
+                Err(_) => return std::future::pending().await,
+            },
+            Outgoing::LiftLimit => {
+                sender.lift_message_limit();
+                continue;
+            }
         };
         // It may hold a password.
         let encoded = Zeroizing::new(encode(&message));
