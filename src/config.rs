@@ -15,6 +15,7 @@ pub mod log;
 pub mod problem;
 pub mod secrecy;
 pub mod server;
+pub mod services;
 
 /// Where a secret key is looked for when nobody names a file.
 pub const SECRET_KEY_FILE: &str = "secret.key";

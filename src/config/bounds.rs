@@ -13,6 +13,11 @@ pub const MAX_CONNECTIONS: u32 = 1_000_000;
 /// The most timestamps that an entry of a table may be worth: at the default tick, eleven days of them.
 pub const MAX_TIMESTAMPS: u32 = 1_000_000;
 
+/// The largest size at which a file is put aside: 1 GB.
+pub const MAX_FILE_BYTES: u32 = 1_000_000_000;
+/// The most files that are kept after they were put aside.
+pub const MAX_KEPT_FILES: u32 = 1000;
+
 /// For `handshake_timeout`. Longer, and whoever stalls would hold a place for nothing.
 pub const HANDSHAKE_TIMEOUT: TimeBounds =
     TimeBounds { least: Duration::from_secs(1), most: Duration::from_secs(5 * 60), example: "10s" };

@@ -167,15 +167,20 @@ impl<'a> Entry<'a> {
 
     /// A whole number from 1 to this.
     pub(super) fn count(self, most: u32) -> Result<Given<u32>, ConfigError> {
+        self.number(1, most)
+    }
+
+    /// A whole number from the one to the other.
+    pub(super) fn number(self, least: u32, most: u32) -> Result<Given<u32>, ConfigError> {
         let number = match self.value.into_inner() {
             DeValue::Integer(number) => number,
             other => return Err(wrong_type(&self.key, &other, "a whole number, without quotes").at(&self.place)),
         };
-        match value_of(&number).filter(|count| (1..=most).contains(count)) {
+        match value_of(&number).filter(|count| (least..=most).contains(count)) {
             Some(count) => Ok(Given::new(count, self.place)),
             None => {
                 let (key, given) = (shown(&self.key), shown(&number.to_string()));
-                Err(Problem::Count { key, given, most }.at(&self.place))
+                Err(Problem::Count { key, given, least, most }.at(&self.place))
             }
         }
     }
@@ -207,6 +212,12 @@ impl<'a> Entry<'a> {
     /// A path, which begins at the folder of the file if it is relative.
     pub(super) fn path(self) -> Result<Given<PathBuf>, ConfigError> {
         let folder = self.source.path.parent().unwrap_or(Path::new("")).to_owned();
+        let Given { value, place } = self.path_elsewhere()?;
+        Ok(Given::new(folder.join(value), place))
+    }
+
+    /// A path that begins elsewhere if it is relative.
+    pub(super) fn path_elsewhere(self) -> Result<Given<PathBuf>, ConfigError> {
         let Given { value: (key, text), place } = self.text("a path in quotes")?;
         let wrong = if is_key(&text) {
             return Err(Problem::KeyItself.at(&place));
@@ -217,7 +228,7 @@ impl<'a> Entry<'a> {
         } else if text == "~" || text.starts_with("~/") {
             "begins with `~`, which only a shell replaces; write the path in full"
         } else {
-            return Ok(Given::new(folder.join(text), place));
+            return Ok(Given::new(text.into(), place));
         };
         Err(Problem::BadPath { key, reason: wrong }.at(&place))
     }

@@ -9,11 +9,15 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
-use super::bounds::{ANONYMOUS_IDLE_TIMEOUT, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_TIMESTAMPS, TICK};
+use super::bounds::{
+    ANONYMOUS_IDLE_TIMEOUT, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_CONNECTIONS, MAX_FILE_BYTES, MAX_KEPT_FILES,
+    MAX_TIMESTAMPS, TICK,
+};
 use super::document::{Entry, Lines, Section, Source};
 use super::problem::{ConfigError, Given, Place, Problem};
 use super::secrecy::{shown, without_keys};
-use super::server::{LimitSettings, LogSettings, QuerySettings, ServerSettings, TlsSettings};
+use super::server::{LimitSettings, LogSettings, QuerySettings, ServerSettings, ServiceSettings, TlsSettings};
+use super::services::{LogServiceSettings, SubmitSettings};
 use crate::keys::files::dangling_link;
 use crate::model::is_treacherous;
 use crate::service::query::Table;
@@ -26,6 +30,11 @@ const NO_FILE: &str = "/dev/null";
 
 /// What a list of listeners has to be.
 const URLS: &str = "a list of addresses in quotes, such as [\"tcp://127.0.0.1:3376\"]";
+
+/// What a list of services to open has to be.
+const OPEN: &str = "a list of services in quotes, such as [\"log\", \"submit\"]";
+/// What a list of places for submitted data has to be.
+const TO: &str = "a list in quotes, such as [\"print\", \"file\"]";
 
 /// Whether somebody asked for this file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,26 +103,33 @@ fn refuse_foreign(path: &Path, opened: &Metadata, chosen: Chosen) -> Result<(), 
 pub fn parse(path: &Path, text: &str) -> Result<ServerSettings, ConfigError> {
     let mut file = Source::parse(path, text.strip_prefix('\u{feff}').unwrap_or(text))?;
     let settings = ServerSettings {
-        listen: file.take("listen").map(listen).transpose()?,
+        listen: file.take("listen").map(|entry| texts(entry, URLS, "an address in quotes")).transpose()?,
         kex: file.take("kex").map(|entry| entry.parsed("key modes in quotes, such as \"auto\"")).transpose()?,
         secret_key: file.take("secret_key").map(Entry::path).transpose()?,
         data: file.take("data").map(Entry::path).transpose()?,
+        open: file.take("open").map(|entry| texts(entry, OPEN, "a service in quotes").map(values)).transpose()?,
         tls: tls(file.section("tls")?)?,
         log: log(file.section("log")?)?,
         limits: limits(file.section("limits")?)?,
-        query: services(file.section("services")?)?,
+        services: services(file.section("services")?)?,
     };
     file.finish()?;
     Ok(settings)
 }
 
-fn listen<T>(entry: Entry<'_>) -> Result<Given<Vec<Given<T>>>, ConfigError>
+/// A list of what its type can read.
+fn texts<T>(entry: Entry<'_>, list: &'static str, each: &'static str) -> Result<Given<Vec<Given<T>>>, ConfigError>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
-    let Given { value, place } = entry.list(URLS)?;
-    let endpoints = value.into_iter().map(|entry| entry.parsed("an address in quotes")).collect::<Result<_, _>>()?;
-    Ok(Given::new(endpoints, place))
+    let Given { value, place } = entry.list(list)?;
+    let parsed = value.into_iter().map(|entry| entry.parsed(each)).collect::<Result<_, _>>()?;
+    Ok(Given::new(parsed, place))
+}
+
+/// The same where the lines of its values do not matter any more.
+fn values<T>(list: Given<Vec<Given<T>>>) -> Given<Vec<T>> {
+    Given::new(list.value.into_iter().map(|given| given.value).collect(), list.place)
 }
 
 fn tls(mut section: Section<'_>) -> Result<Option<TlsSettings>, ConfigError> {
@@ -156,15 +172,42 @@ fn limits(mut section: Section<'_>) -> Result<LimitSettings, ConfigError> {
     Ok(limits)
 }
 
-fn services(mut section: Section<'_>) -> Result<QuerySettings, ConfigError> {
-    let mut query = section.section("query")?;
+fn services(mut section: Section<'_>) -> Result<ServiceSettings, ConfigError> {
+    let query = query(section.section("query")?)?;
+    let log = log_service(section.section("log")?)?;
+    let submit = submit(section.section("submit")?)?;
+    section.finish()?;
+    Ok(ServiceSettings { query, log, submit })
+}
+
+fn log_service(mut log: Section<'_>) -> Result<LogServiceSettings, ConfigError> {
+    let settings = LogServiceSettings {
+        enabled: log.take("enabled").map(Entry::switch).transpose()?,
+        file: log.take("file").map(Entry::path_elsewhere).transpose()?,
+        max_bytes: log.take("max_bytes").map(|entry| entry.number(0, MAX_FILE_BYTES)).transpose()?,
+        keep: log.take("keep").map(|entry| entry.count(MAX_KEPT_FILES)).transpose()?,
+    };
+    log.finish()?;
+    Ok(settings)
+}
+
+fn submit(mut submit: Section<'_>) -> Result<SubmitSettings, ConfigError> {
+    let settings = SubmitSettings {
+        enabled: submit.take("enabled").map(Entry::switch).transpose()?,
+        to: submit.take("to").map(|entry| texts(entry, TO, "print or file in quotes").map(values)).transpose()?,
+        file: submit.take("file").map(Entry::path_elsewhere).transpose()?,
+    };
+    submit.finish()?;
+    Ok(settings)
+}
+
+fn query(mut query: Section<'_>) -> Result<QuerySettings, ConfigError> {
     let settings = QuerySettings {
         enabled: query.take("enabled").map(Entry::switch).transpose()?,
         tick: query.take("tick").map(|entry| entry.time(&TICK)).transpose()?,
         table: query.take("table").map(table).transpose()?,
     };
     query.finish()?;
-    section.finish()?;
     Ok(settings)
 }
 
@@ -233,7 +276,16 @@ mod tests {
         assert_eq!(config.secret_key.as_deref(), Some(Path::new("/etc/secret.key")));
         assert_eq!(config.data.as_deref(), Some(Path::new("/var/lib/fernwire")));
         assert_eq!(config.tls.unwrap().key, Path::new("/etc/server-key.pem"));
-        let tables = ["", "[tls]\n", "[log]\n", "[limits]\n", "[services]\n", "[services.query]\n"];
+        let tables = [
+            "",
+            "[tls]\n",
+            "[log]\n",
+            "[limits]\n",
+            "[services]\n",
+            "[services.query]\n",
+            "[services.log]\n",
+            "[services.submit]\n",
+        ];
         for known in tables.map(|table| known_in(&format!("{table}no_such_key = 1"))).concat() {
             let shown = whole.lines().any(|line| line.starts_with(&known) || line.contains(&format!("{known}]")));
             assert!(shown || known == "services" || known == "table", "the example lacks {known}");
@@ -291,6 +343,7 @@ mod tests {
         fn any_value_of_any_key_is_refused_in_one_line_or_a_configuration(
             key in prop::sample::select(&[
                 "listen", "kex", "secret_key", "data", "tls.cert", "limits.max_pending", "limits.drain_timeout", "services",
+                "open", "services.log.file", "services.log.max_bytes", "services.submit.to",
                 "services.query.enabled", "services.query.tick", "services.query.table", "services.query.table.A.B",
             ]),
             value in "(\"\\PC{0,20}\"|-?[0-9_.e]{0,30}|\\[(\"[a-z:/#.0-9]{0,20}\",?){0,3}\\]|\\{\\PC=\\PC\\}|true|[0-9:TZ-]{8,20})",

@@ -150,12 +150,14 @@ pub enum Problem {
         reason: &'static str,
     },
     /// A count that makes no sense.
-    #[error("`{key}` is {given}, and has to be a whole number from 1 to {most}")]
+    #[error("`{key}` is {given}, and has to be a whole number from {least} to {most}")]
     Count {
         /// The key.
         key: String,
         /// What the file has.
         given: String,
+        /// The smallest that is taken.
+        least: u32,
         /// The largest that is taken.
         most: u32,
     },
@@ -239,9 +241,6 @@ pub enum Problem {
         /// Why.
         reason: &'static str,
     },
-    /// No service at all.
-    #[error("every service is disabled; enable one, since a server offers something")]
-    NothingOffered,
 }
 
 impl Problem {

@@ -7,6 +7,7 @@ use super::file::{self, Chosen};
 use super::log::{LogFormat, LogLevel};
 use super::problem::{ConfigError, Given, Place, Problem};
 use super::secrecy::is_key;
+use super::services::{LogServiceConfig, LogServiceSettings, Openable, SubmitConfig, SubmitSettings};
 use super::{Kex, Limits, TlsFiles};
 use crate::service::query::{DEFAULT_TICK, Table};
 use crate::transport::endpoint::{Address, Endpoint};
@@ -31,8 +32,21 @@ pub struct ServerSettings {
     pub log: LogSettings,
     /// Limits, one by one.
     pub limits: LimitSettings,
+    /// The services that are open to everybody.
+    pub open: Option<Given<Vec<Openable>>>,
+    /// The services.
+    pub services: ServiceSettings,
+}
+
+/// What is said of the services.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ServiceSettings {
     /// The query service.
     pub query: QuerySettings,
+    /// The message log.
+    pub log: LogServiceSettings,
+    /// Data submission.
+    pub submit: SubmitSettings,
 }
 
 /// What one source says of the certificate for `tls://`.
@@ -100,6 +114,10 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// The query service, if it is offered.
     pub query: Option<QueryConfig>,
+    /// The message log, if it is offered.
+    pub log_service: Option<LogServiceConfig>,
+    /// Data submission, if it is offered.
+    pub submit: Option<SubmitConfig>,
 }
 
 /// What the query service runs with.
@@ -143,6 +161,7 @@ impl ServerConfig {
         let kex = value_or(settings.kex, Kex::default());
         refuse_idle_secret_key(kex, settings.secret_key.as_ref())?;
         refuse_idle_tls(settings.tls.as_ref(), &listeners, &listen_place)?;
+        let open = value_or(settings.open, Vec::new());
         Ok(Self {
             file: None,
             listeners,
@@ -153,7 +172,9 @@ impl ServerConfig {
             log_level: value_or(settings.log.level, LogLevel::default()),
             log_format: value_or(settings.log.format, LogFormat::default()),
             limits: settings.limits.resolve()?,
-            query: Some(settings.query.resolve()?),
+            query: settings.services.query.resolve(),
+            log_service: settings.services.log.resolve(&open),
+            submit: settings.services.submit.resolve(&open),
         })
     }
 }
@@ -184,7 +205,12 @@ impl ServerSettings {
                 format: self.log.format.or(others.log.format),
             },
             limits: self.limits.over(others.limits),
-            query: self.query.over(others.query),
+            open: self.open.or(others.open),
+            services: ServiceSettings {
+                query: self.services.query.over(others.services.query),
+                log: self.services.log.over(others.services.log),
+                submit: self.services.submit.over(others.services.submit),
+            },
         }
     }
 
@@ -330,12 +356,9 @@ impl QuerySettings {
         }
     }
 
-    /// While it is the only service, it cannot be disabled.
-    fn resolve(self) -> Result<QueryConfig, ConfigError> {
-        match self.enabled {
-            Some(Given { value: false, place }) => Err(Problem::NothingOffered.at(&place)),
-            _ => Ok(QueryConfig { table: self.table.unwrap_or_default(), tick: value_or(self.tick, DEFAULT_TICK) }),
-        }
+    fn resolve(self) -> Option<QueryConfig> {
+        let config = QueryConfig { table: self.table.unwrap_or_default(), tick: value_or(self.tick, DEFAULT_TICK) };
+        value_or(self.enabled, true).then_some(config)
     }
 }
 

@@ -13,6 +13,7 @@ use fernwire::config::Kex;
 use fernwire::config::bounds::{TICK, parse_time};
 use fernwire::config::log::{LogFormat, LogLevel};
 use fernwire::config::secrecy::{is_key, redacted};
+use fernwire::config::services::{Openable, SubmitTo};
 use fernwire::keys::KeyFileError;
 use fernwire::model::name::{LOBBY, RoomName, UserName};
 use fernwire::transport::endpoint::Endpoint;
@@ -101,6 +102,12 @@ pub(crate) struct ServeArgs {
     /// Take the operator's commands from stdin, also where that is no terminal; `help` shows them.
     #[arg(long)]
     pub(crate) console: bool,
+    /// Which of the services log and submit are for everybody who can connect; with commas.
+    #[arg(long, value_name = "SERVICES", env = "FERNWIRE_OPEN", hide_env_values = true, value_delimiter = ',')]
+    pub(crate) open: Option<Vec<Openable>>,
+    /// What becomes of submitted data besides its place in the database: print, file or both [default: print,file].
+    #[arg(long, value_name = "WAYS", env = "FERNWIRE_SUBMISSIONS", hide_env_values = true, value_delimiter = ',')]
+    pub(crate) submissions: Option<Vec<SubmitTo>>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }

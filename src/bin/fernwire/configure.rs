@@ -6,7 +6,10 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use fernwire::config::Folders;
 use fernwire::config::problem::{ConfigError, Given, Place, Problem};
-use fernwire::config::server::{LogSettings, QuerySettings, ServerConfig, ServerSettings, TlsSettings};
+use fernwire::config::server::{
+    LogSettings, QuerySettings, ServerConfig, ServerSettings, ServiceSettings, TlsSettings,
+};
+use fernwire::config::services::SubmitSettings;
 use fernwire::transport::endpoint::Endpoint;
 
 use crate::cli::{IdArgs, ServeArgs};
@@ -57,7 +60,15 @@ pub(crate) fn server(args: ServeArgs, origins: &Origins) -> Result<ServerConfig,
             level: origins.given(args.log.log_level, ["--log-level", "FERNWIRE_LOG_LEVEL"]),
             format: origins.given(args.log.log_format, ["--log-format", "FERNWIRE_LOG_FORMAT"]),
         },
-        query: QuerySettings { tick: origins.given(args.tick, ["--tick", "FERNWIRE_TICK"]), ..Default::default() },
+        open: origins.given(args.open, ["--open", "FERNWIRE_OPEN"]),
+        services: ServiceSettings {
+            query: QuerySettings { tick: origins.given(args.tick, ["--tick", "FERNWIRE_TICK"]), ..Default::default() },
+            submit: SubmitSettings {
+                to: origins.given(args.submissions, ["--submissions", "FERNWIRE_SUBMISSIONS"]),
+                ..Default::default()
+            },
+            ..Default::default()
+        },
         ..Default::default()
     };
     load(origins.config(args.config), flags)

@@ -13,6 +13,7 @@ use fernwire::service::Services;
 use fernwire::service::accounts::{Accounts, password};
 use fernwire::service::chat::Chat;
 use fernwire::service::query::Query;
+use fernwire::service::shown::screen;
 use fernwire::store::{Feed, Store};
 use fernwire::transport::{self, ListenOptions, Listener};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -27,8 +28,10 @@ use crate::{check, logging, output, systemd};
 pub(crate) mod banner;
 pub(crate) mod certificate;
 mod console;
+mod kept;
 pub(crate) mod keys;
 pub(crate) mod places;
+mod shown;
 mod signals;
 
 use certificate::Certificate;
@@ -63,11 +66,14 @@ async fn serve(config: ServerConfig, console: bool, log: &Log) -> anyhow::Result
             return Ok(ExitCode::SUCCESS);
         }
     };
+    let (screen, showing) = screen();
+    let (log_service, submit) = kept::services(&config, &data_folder(&config)?, &store, &screen).await?;
     let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
     output::result(keys.banner(&config, &local, certificate.as_ref())?)?;
     certificate.iter().for_each(Certificate::warn);
     systemd::ready(&local);
-    let services = Arc::new(services(&config, &store, feed));
+    let services = Services { log: log_service, submit, ..services(&config, &store, feed) };
+    let services = Arc::new(services);
     let operator = operator(console, services.clone(), store.clone())?;
     let server = Server::new(keys.policy, services, config.limits, Settings::default());
     let (stop, stop_ordered) = tokio::sync::oneshot::channel();
@@ -94,6 +100,7 @@ async fn serve(config: ServerConfig, console: bool, log: &Log) -> anyhow::Result
         () = obeying => tracing::warn!("stopped at once by a second signal"),
         // These never complete.
         () = log.tell_what_was_counted() => {}
+        () = shown::show(showing) => {}
         () = look_after(certificate.as_ref()) => {}
     }
     log.end_window();
