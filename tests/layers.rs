@@ -19,7 +19,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("channel", &["model", "keys"]),
     ("store", &["model", "keys"]),
     ("protocol", &["model", "document"]),
-    ("service", &["model", "document", "protocol", "store"]),
+    ("service", &["model", "document", "keys", "protocol", "store"]),
     ("config", &["model", "keys", "certs", "transport", "channel", "service"]),
     ("server", &["model", "keys", "transport", "channel", "protocol", "service", "config"]),
     ("client", &["model", "document", "keys", "transport", "channel", "protocol", "config"]),

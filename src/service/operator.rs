@@ -211,7 +211,12 @@ impl Services {
                 0 => format!("{name} is not in the chat now, and was not told"),
                 sessions => format!("told {sessions} of {name}'s sessions"),
             },
-            Command::Reply(number, _) => format!("there is no session {number} in the message log"),
+            Command::Reply(number, text) => match &self.log {
+                Some(log) if log.answer(number, &text) => format!("answered session {number}"),
+                _ => {
+                    format!("session {number} does not listen in the message log, and was not answered; who lists them")
+                }
+            },
             Command::Dismiss(number, reason) => match self.sessions.find(number) {
                 Some(caller) => {
                     dismiss(&caller, &reason);

@@ -108,7 +108,6 @@ impl Account {
 }
 
 /// Connects, and logs in if the arguments name an account.
-#[allow(dead_code, reason = "for the commands that need no account")]
 pub(crate) async fn connect(server: &mut Server, args: &AccountArgs) -> anyhow::Result<(Client, Option<Welcome>)> {
     match Account::optional(args)? {
         Some(account) => account.connect(server).await.map(|(client, welcome)| (client, Some(welcome))),

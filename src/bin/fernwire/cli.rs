@@ -14,6 +14,7 @@ use fernwire::config::bounds::{TICK, parse_time};
 use fernwire::config::log::{LogFormat, LogLevel};
 use fernwire::config::secrecy::{is_key, redacted};
 use fernwire::config::services::{Openable, SubmitTo};
+use fernwire::document::Format;
 use fernwire::keys::KeyFileError;
 use fernwire::model::name::{LOBBY, RoomName, UserName};
 use fernwire::transport::endpoint::Endpoint;
@@ -41,6 +42,10 @@ pub(crate) enum Command {
     Query(QueryArgs),
     /// Talk in rooms and with people; what was said while you were away is there when you return.
     Chat(ChatArgs),
+    /// Leave messages in a server's log; each is acknowledged when it is safe.
+    Log(MessageLogArgs),
+    /// Hand in data, as JSON, a pickle of Python's or XML.
+    Submit(SubmitArgs),
     /// Make a new secret.key for both sides to hold.
     Keygen(KeygenArgs),
     /// Make certificates for TLS: an authority, and a server's under it; run again, it renews the server's.
@@ -228,6 +233,57 @@ pub(crate) struct ChatArgs {
     /// Plain lines, on a terminal too.
     #[arg(long)]
     pub(crate) plain: bool,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+On a terminal it prompts for messages and shows what the server's operator answers. In a pipe each line
+is a message. `!DISCONNECT` on a line of its own ends it, as does the end of the input. What is not
+acknowledged when the connection is lost is sent again over the next one; nothing is lost, and nothing is
+there twice. A message of more than 8 KiB is kept in pieces.
+
+With --json the `event` of each object is received, with the message's `number` and its `row` in the
+server's log (both for each piece of a long one), or answer, with the operator's `text`.
+
+Exit codes:
+  0  done; everything is in the server's log
+  2  something failed, and stderr says what")]
+pub(crate) struct MessageLogArgs {
+    /// The server's URL if the first begins with a scheme and ://; then messages. Without any: a prompt on a terminal,
+    /// else one message a line from stdin.
+    #[arg(value_name = "URL | MESSAGE")]
+    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Without KEY=VALUE and --file it asks: First Name, Last Name, the format, and whether there is more. In a pipe
+the lines of stdin answer these questions, without being asked them.
+
+The server reads data and runs nothing: a pickle that would import or call anything is refused, and so is XML
+with a DTD or entities. The limits are 256 KiB and 32 levels.
+
+Exit codes:
+  0  done; everything is stored
+  2  something failed or was refused, and stderr says why")]
+pub(crate) struct SubmitArgs {
+    /// The server's URL if the first begins with a scheme and ://; then what to submit, as a dictionary of texts.
+    #[arg(value_name = "URL | KEY=VALUE")]
+    pub(crate) words: Vec<String>,
+    /// How it is written: json, binary (a pickle) or xml [default: json; the server finds out for a --file].
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// Submit this file as it is; - is stdin.
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
     #[command(flatten)]
     pub(crate) client: ClientArgs,
 }

@@ -29,6 +29,22 @@ impl Server {
     /// Takes the server from the first of `words` if that is a URL, else from the flags.
     pub(crate) fn new(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Self> {
         let endpoint = choose_endpoint(args, words)?;
+        if let Some(word) = words.iter().find(|word| looks_like_an_address(word)) {
+            bail!(
+                "`{}` looks like an address; an address goes first, once, and in full: tcp://host:port, tls://host:port or unix:///path",
+                shown(word)
+            );
+        }
+        Self::at(endpoint, args)
+    }
+
+    /// The same where the words may be any text, with addresses in it.
+    pub(crate) fn for_texts(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Self> {
+        let endpoint = choose_endpoint(args, words)?;
+        Self::at(endpoint, args)
+    }
+
+    fn at(endpoint: Endpoint, args: &ClientArgs) -> anyhow::Result<Self> {
         let wants_secret_key = match args.kex {
             Kex::Auto => true,
             Kex::Modes(modes) => modes.need_secret(),
@@ -118,17 +134,11 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
 /// are words, and none that was meant as an address or as a secret.
 fn choose_endpoint(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Endpoint> {
     let first = match words.first() {
-        Some(first) if first.contains("://") => Some(parse_endpoint(&words.remove(0))?),
+        Some(first) if is_meant_as_an_address(first) => Some(parse_endpoint(&words.remove(0))?),
         _ => None,
     };
     if words.iter().any(|word| matches!(KeyKind::of(word), KeyKind::Secret | KeyKind::Identity | KeyKind::Pem)) {
         bail!("one of the arguments is a secret key; it is in your shell's history now, so make a new one");
-    }
-    if let Some(word) = words.iter().find(|word| looks_like_an_address(word)) {
-        bail!(
-            "`{}` looks like an address; an address goes first, once, and in full: tcp://host:port, tls://host:port or unix:///path",
-            shown(word)
-        );
     }
     match (first, &args.server) {
         (Some(_), Some(_)) => bail!("the server is named twice, by --server and by the first argument"),
@@ -139,6 +149,12 @@ fn choose_endpoint(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result
             None => Ok(Endpoint::default_local()),
         },
     }
+}
+
+/// Something that begins like a URL, and not a sentence or KEY=VALUE with one in it.
+fn is_meant_as_an_address(word: &str) -> bool {
+    let is_of_a_scheme = |c: char| !c.is_whitespace() && c != '=';
+    word.split_once("://").is_some_and(|(scheme, _)| scheme.chars().all(is_of_a_scheme))
 }
 
 fn parse_endpoint(text: &str) -> anyhow::Result<Endpoint> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 
 mod account;
+mod again;
 mod certs;
 mod chat;
 mod check;
@@ -14,11 +15,13 @@ mod configure;
 mod connect;
 mod id;
 mod keygen;
+mod log;
 mod logging;
 mod man;
 mod output;
 mod query;
 mod serve;
+mod submit;
 mod systemd;
 
 use cli::{Cli, Command};
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args, &Origins::of(&matches)),
         Command::Query(args) => query::run(args),
         Command::Chat(args) => chat::run(args),
+        Command::Log(args) => log::run(args),
+        Command::Submit(args) => submit::run(args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Certs(args) => certs::run(&args),
         Command::Id(args) => id::run(args, &Origins::of(&matches)),

@@ -30,7 +30,8 @@ pub(crate) fn json(object: &Value) -> Result<(), Unwritten> {
     result(inert(object))
 }
 
-fn inert(object: &Value) -> String {
+/// One JSON object as a line that no terminal obeys.
+pub(crate) fn inert(object: &Value) -> String {
     let mut text = String::new();
     for c in object.to_string().chars() {
         match c {

@@ -1,0 +1,146 @@
+//! `fernwire log`: messages from the command line, a pipe or a prompt into a server's log.
+
+use std::future::Future;
+use std::io::{self, IsTerminal};
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use anyhow::{anyhow, bail};
+use fernwire::client::log::{DeliveryError, Event, Events, Lines, deliver};
+use fernwire::client::reconnect::Pauses;
+use fernwire::model::Visible;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::again::Again;
+use crate::cli::MessageLogArgs;
+use crate::connect::Server;
+use crate::{account, output};
+
+mod input;
+mod prompt;
+
+/// The line that ends a session.
+const DISCONNECT: &str = "!DISCONNECT";
+
+pub(crate) fn run(mut args: MessageLogArgs) -> anyhow::Result<ExitCode> {
+    let mut server = Server::for_texts(&args.client, &mut args.words)?;
+    if args.words.iter().any(|word| word.trim().is_empty()) {
+        bail!("a message is empty");
+    }
+    let form = if args.client.json { Form::Json } else { Form::Plain };
+    // The session has a thread of its own, so that it lives on while stdin or stdout keeps us waiting.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let (client, welcome) = account::connect(&mut server, &args.account).await?;
+        let again = Again::new(&server, welcome);
+        let listens = args.words.is_empty();
+        let (lines, events) = deliver(client, again, Pauses::default(), listens)?;
+        if !args.words.is_empty() {
+            deliver_all(lines, events, input::of_words(args.words), form).await
+        } else if io::stdin().is_terminal() && io::stdout().is_terminal() {
+            prompt::run(lines, events, form).await
+        } else {
+            if io::stdin().is_terminal() {
+                output::note(format_args!("Type one message a line; Ctrl-D or {DISCONNECT} ends."));
+            }
+            deliver_all(lines, events, input::of_stdin()?, form).await
+        }
+    });
+    // A line that is still being read keeps nobody waiting.
+    runtime.shutdown_background();
+    ended
+}
+
+/// How events are printed.
+#[derive(Clone, Copy)]
+enum Form {
+    Plain,
+    Json,
+}
+
+impl Form {
+    /// A result as a line, if the event is one.
+    fn line(self, event: &Event) -> Option<String> {
+        match (self, event) {
+            (Self::Plain, Event::Received { ends_line, .. }) => ends_line.then(|| "Message received".to_owned()),
+            (Self::Json, Event::Received { number, row, .. }) => {
+                Some(output::inert(&json!({ "event": "received", "number": number, "row": row })))
+            }
+            (Self::Plain, Event::Answer(text)) => Some(format!("Server: {}", Visible(text))),
+            (Self::Json, Event::Answer(text)) => Some(output::inert(&json!({ "event": "answer", "text": text }))),
+            _ => None,
+        }
+    }
+}
+
+/// Something about the connection, if the event is that.
+fn note_on(event: &Event) -> Option<String> {
+    match event {
+        Event::Lost { reason, retry_in } if retry_in.is_zero() => {
+            Some(format!("connection lost: {reason}; trying again"))
+        }
+        Event::Lost { reason, retry_in } => Some(format!("no connection: {reason}; trying again in {retry_in:.1?}")),
+        Event::Busy { reason, retry_in } => Some(format!("{reason}; trying again in {retry_in:.1?}")),
+        Event::Online => Some("connected again".to_owned()),
+        _ => None,
+    }
+}
+
+/// Why nothing is delivered any more, and what would help.
+fn failed(error: &DeliveryError) -> anyhow::Error {
+    anyhow!("{error}; what was not acknowledged may not be in the server's log")
+}
+
+/// Delivers what comes in until its end, and prints what becomes of it.
+async fn deliver_all(
+    lines: Lines,
+    mut events: Events,
+    input: mpsc::Receiver<io::Result<String>>,
+    form: Form,
+) -> anyhow::Result<ExitCode> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    let mut feeding: Option<Pin<Box<dyn Future<Output = io::Result<()>>>>> = Some(Box::pin(feed(lines, input)));
+    let mut read = Ok(());
+    loop {
+        let fed = async {
+            match &mut feeding {
+                Some(feeding) => feeding.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            result = fed => {
+                feeding = None;
+                read = result;
+            }
+            event = events.next() => match event {
+                Some(Event::Ended(result)) => {
+                    result.map_err(|error| failed(&error))?;
+                    read.map_err(|error| anyhow!("cannot read the messages from stdin: {error}"))?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Some(event) => {
+                    form.line(&event).map(output::result).transpose()?;
+                    note_on(&event).into_iter().for_each(output::note);
+                }
+                None => bail!("the delivery has failed"),
+            },
+            // What was read is still delivered, unless that is not wanted either.
+            _ = interrupts.recv() => if feeding.take().is_none() { bail!("stopped before everything was acknowledged") },
+            _ = terminations.recv() => if feeding.take().is_none() { bail!("stopped before everything was acknowledged") },
+        }
+    }
+}
+
+/// Hands lines on until there are no more, one says so, or nobody takes them.
+async fn feed(lines: Lines, mut input: mpsc::Receiver<io::Result<String>>) -> io::Result<()> {
+    while let Some(line) = input.recv().await.transpose()? {
+        if line.trim() == DISCONNECT || !lines.send(&line).await {
+            break;
+        }
+    }
+    Ok(())
+}
