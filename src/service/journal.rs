@@ -182,4 +182,4 @@ async fn last_row<R: Rows>(rows: &R, likely: u64) -> Result<u64, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;
