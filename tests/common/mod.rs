@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use fernwire::certs::Authority;
@@ -18,9 +18,14 @@ use fernwire::model::PublicIdentity;
 use fernwire::protocol::query::QueryReply;
 use fernwire::server::Server;
 use fernwire::service::Services;
+use fernwire::service::access::Access;
 use fernwire::service::accounts::Accounts;
 use fernwire::service::chat::Chat;
+use fernwire::service::journal::{DEFAULT_KEEP, Journal, Place};
+use fernwire::service::log::{Log, LogRows};
 use fernwire::service::query::{Query, Table};
+use fernwire::service::shown::screen;
+use fernwire::service::submit::{SubmissionRows, Submit};
 use fernwire::store::Store;
 use fernwire::transport::endpoint::Endpoint;
 use fernwire::transport::tls::{Roots, ServerCertificate};
@@ -34,6 +39,11 @@ pub(crate) const TICK: Duration = Duration::from_millis(20);
 
 /// What `Many-Many` is worth: more replies than a stream has credit for, twice.
 pub(crate) const MANY: u32 = 6000;
+
+/// The message log, in the server's folder.
+pub(crate) const LOG_FILE: &str = "server_logs.txt";
+/// What was submitted, in the server's folder.
+pub(crate) const SUBMISSIONS_FILE: &str = "submissions.jsonl";
 
 /// The cost of password hashes here, where nobody tries to break them.
 const CHEAP: u32 = 4;
@@ -94,6 +104,7 @@ pub(crate) struct Bed {
     limits: Limits,
     keys: (IdentityKey, SecretKey),
     store: Store,
+    services: Arc<Services>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
     folder: TempDir,
@@ -107,7 +118,7 @@ impl Bed {
     pub(crate) async fn with(scheme: &str, mode: KeyMode, limits: Limits, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = listen(&fresh_endpoint(scheme, &folder), &folder).await;
-        Self::on(listener, folder, mode, limits, settings)
+        Self::on(listener, folder, mode, limits, settings).await
     }
 
     /// A server on TLS that shows this certificate.
@@ -115,22 +126,28 @@ impl Bed {
         let folder = tempfile::tempdir().unwrap();
         let options = ListenOptions { certificate: Some(certificate.clone()) };
         let listener = transport::listen(&fresh_endpoint("tls", &folder), &options).await.unwrap();
-        Self::on(listener, folder, mode, limits, Settings::default())
+        Self::on(listener, folder, mode, limits, Settings::default()).await
     }
 
     /// A server whose listener is wrapped in another.
     pub(crate) async fn behind(mode: KeyMode, wrap: impl FnOnce(Box<dyn Listener>) -> Box<dyn Listener>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = listen(&fresh_endpoint("memory", &folder), &folder).await;
-        Self::on(wrap(listener), folder, mode, Limits::default(), Settings::default())
+        Self::on(wrap(listener), folder, mode, Limits::default(), Settings::default()).await
     }
 
-    fn on(listener: Box<dyn Listener>, folder: TempDir, mode: KeyMode, limits: Limits, settings: Settings) -> Self {
+    async fn on(
+        listener: Box<dyn Listener>,
+        folder: TempDir,
+        mode: KeyMode,
+        limits: Limits,
+        settings: Settings,
+    ) -> Self {
         let keys = (IdentityKey::generate().unwrap(), SecretKey::generate());
-        Self::with_keys(listener, folder, keys, (mode, limits, settings))
+        Self::with_keys(listener, folder, keys, (mode, limits, settings)).await
     }
 
-    fn with_keys(
+    async fn with_keys(
         listener: Box<dyn Listener>,
         folder: TempDir,
         keys: (IdentityKey, SecretKey),
@@ -140,16 +157,22 @@ impl Bed {
         let (identity, secret_key) = keys.clone();
         let policy = Policy::new([mode].into_iter().collect(), Some(identity), Some(secret_key)).unwrap();
         let (store, feed) = Store::open(folder.path()).unwrap();
-        let services = Services {
+        let (screen, _) = screen();
+        let kept_in = |name| Place { path: folder.path().join(name), max_bytes: None, keep: DEFAULT_KEEP };
+        let log = Journal::open(kept_in(LOG_FILE), LogRows(store.clone())).await.unwrap();
+        let submissions = Journal::open(kept_in(SUBMISSIONS_FILE), SubmissionRows(store.clone())).await.unwrap();
+        let services = Arc::new(Services {
             query: Some(Query::new(table(), TICK)),
             accounts: Some(Accounts::new(store.clone(), CHEAP)),
             chat: Some(Chat::new(store.clone(), feed)),
+            log: Some(Log::new(store.clone(), log, screen.clone(), Access::Known)),
+            submit: Some(Submit::new(store.clone(), Some(submissions), Some(screen), Access::Known)),
             ..Services::default()
-        };
-        let server = Server::new(policy, services, limits, settings);
+        });
+        let server = Server::new(policy, services.clone(), limits, settings);
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(vec![listener], async { drop(stopped.await) }));
-        Self { endpoint, mode, settings, limits, keys, store, stop, running, folder }
+        Self { endpoint, mode, settings, limits, keys, store, services, stop, running, folder }
     }
 
     /// Another server in its place, with what the first has left in its folder.
@@ -157,7 +180,7 @@ impl Bed {
         let (mode, limits, settings) = (self.mode, self.limits, self.settings);
         let (endpoint, keys) = (self.endpoint.clone(), self.keys.clone());
         let folder = self.end().await;
-        Self::with_keys(listen(&endpoint, &folder).await, folder, keys, (mode, limits, settings))
+        Self::with_keys(listen(&endpoint, &folder).await, folder, keys, (mode, limits, settings)).await
     }
 
     /// Options of a client that trusts this server.
@@ -219,6 +242,16 @@ impl Bed {
     /// Stops the server in order and waits until it has stopped.
     pub(crate) async fn stop(self) {
         self.end().await;
+    }
+
+    /// What the person at the server types, and reads.
+    pub(crate) async fn operator(&self, line: &str) -> String {
+        self.services.obey(&self.store, line.parse().unwrap()).await.unwrap()
+    }
+
+    /// What stands in a file of the server's folder.
+    pub(crate) fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 
     async fn end(self) -> TempDir {

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod kept;
 mod people;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use fernwire::keys::{IdentityKey, SecretKey};
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
 use fernwire::protocol::query::{QueryReply, QueryRequest};
 use fernwire::protocol::{ClientMessage, ErrorCode, MAX_IN_FLIGHT, Request, ServerMessage};
+use kept::{data_is_stored_once_whatever_its_format, lines_are_kept_once_and_the_operator_answers};
 use people::{
     a_long_text_goes_both_ways_after_a_login, an_account_is_its_owners,
     people_talk_and_find_what_they_missed_after_a_restart,
@@ -68,6 +70,8 @@ suite![
     an_account_is_its_owners,
     people_talk_and_find_what_they_missed_after_a_restart,
     a_long_text_goes_both_ways_after_a_login,
+    lines_are_kept_once_and_the_operator_answers,
+    data_is_stored_once_whatever_its_format,
 ];
 
 async fn a_query_is_found_or_empty(scheme: &str, mode: KeyMode) {
