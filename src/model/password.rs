@@ -1,9 +1,14 @@
-//! A password on its way from a person to the one place that hashes it.
+//! A password on its way from a person to the one place that hashes it, and the rules for a new one.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+/// The fewest characters of a password.
+pub const MIN_PASSWORD: usize = 8;
+/// The most bytes of a password.
+pub const MAX_PASSWORD: usize = 1024;
 
 /// A password. It is wiped when it is dropped, and never shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +25,39 @@ impl Password {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether it keeps the rules for a new one; if not, the first that it breaks.
+    pub fn check(&self) -> Result<(), Rule> {
+        let text = self.expose();
+        if text.chars().count() < MIN_PASSWORD {
+            Err(Rule::TooShort)
+        } else if text.len() > MAX_PASSWORD {
+            Err(Rule::TooLong)
+        } else if !text.chars().any(char::is_numeric) {
+            Err(Rule::NoDigit)
+        } else if !text.chars().any(char::is_uppercase) {
+            Err(Rule::NoUppercase)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A rule that a password breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rule {
+    /// It is short.
+    #[error("a password has at least {MIN_PASSWORD} characters")]
+    TooShort,
+    /// It is endless.
+    #[error("a password has at most {MAX_PASSWORD} bytes")]
+    TooLong,
+    /// It lacks a digit.
+    #[error("a password has at least one digit")]
+    NoDigit,
+    /// It lacks an uppercase letter.
+    #[error("a password has at least one uppercase letter")]
+    NoUppercase,
 }
 
 impl fmt::Debug for Password {
@@ -31,6 +69,17 @@ impl fmt::Debug for Password {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_password_is_told_which_rule_it_breaks() {
+        let broken = |text: &str| Password::new(text).check().unwrap_err();
+        assert_eq!(broken("Short-1"), Rule::TooShort);
+        assert_eq!(broken("No-digit-here"), Rule::NoDigit);
+        assert_eq!(broken("no-uppercase-1"), Rule::NoUppercase);
+        assert_eq!(broken(&"Aa1".repeat(342)), Rule::TooLong);
+        assert_eq!(Password::new("Correct-1").check(), Ok(()));
+        assert_eq!(Password::new("\u{c4}pfel f\u{fc}r 2").check(), Ok(()));
+    }
 
     #[test]
     fn a_password_is_not_shown() {

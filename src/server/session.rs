@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::admission::Seat;
 use super::{Context, Io, stopped};
@@ -321,7 +321,8 @@ impl Session {
         let (upload, chunks) = Upload::new(request.upload_length());
         let stream = Stream::new(id, request.is_endless(), request.upload_length(), chunks);
         let question = Question { caller: self.caller.clone(), request, upload, place };
-        let task = self.requests.spawn(answer(self.context.clone(), stream.clone(), question, self.outbox.clone()));
+        let answering = answer(self.context.clone(), stream.clone(), question, self.outbox.clone());
+        let task = self.requests.spawn(answering.in_current_span());
         self.streams.insert(task.id(), stream);
     }
 

@@ -78,7 +78,7 @@ impl Accounts {
     }
 
     async fn sign_up(&self, caller: &Caller, name: UserName, password: Password) -> Result<Account, RequestError> {
-        password::check(&password).map_err(|broken| RequestError::new(ErrorCode::BadRequest, broken.to_string()))?;
+        password.check().map_err(|broken| RequestError::new(ErrorCode::BadRequest, broken.to_string()))?;
         let taken = || {
             let message = format!("the name {name} has an owner; log in if it is you, or take another");
             RequestError::new(ErrorCode::NameTaken, message)

@@ -206,10 +206,10 @@ impl Services {
                     .map(|room| format!("{}  {} members  {}", room.name, room.members, Visible(&room.topic)));
                 lines.collect::<Vec<_>>().join("\n")
             }
-            Command::Say(text) => format!("told {} sessions", chat()?.say(&text)),
+            Command::Say(text) => format!("sessions that were told: {}", chat()?.say(&text)),
             Command::Tell(name, text) => match chat()?.tell(&name, &text).await? {
                 0 => format!("{name} is not in the chat now, and was not told"),
-                sessions => format!("told {sessions} of {name}'s sessions"),
+                sessions => format!("sessions of {name} that were told: {sessions}"),
             },
             Command::Reply(number, text) => match &self.log {
                 Some(log) if log.answer(number, &text) => format!("answered session {number}"),
@@ -271,7 +271,7 @@ impl Services {
         let what = match measure {
             Measure::Kick => {
                 let gone = self.dismiss_all(&whom, reason);
-                return Ok(format!("{gone} sessions are sent away"));
+                return Ok(format!("sessions sent away: {gone}"));
             }
             Measure::Ban => What::Ban { until },
             Measure::Unban => What::Unban,
@@ -290,7 +290,7 @@ impl Services {
         done.map_err(|refusal| super::refused(refusal.to_string()))?;
         if everywhere && measure == Measure::Ban {
             let gone = self.dismiss_all(&whom, reason);
-            return Ok(format!("done; {gone} sessions are sent away"));
+            return Ok(format!("done; sessions sent away: {gone}"));
         }
         Ok("done".to_owned())
     }

@@ -1,4 +1,4 @@
-//! Password rules, and hashes that take long to try.
+//! Hashes of passwords, which take long to try.
 //!
 //! ```text
 //! bcrypt-sha256:HASH   HASH = bcrypt(cost, base64(SHA-256("fernwire password v1" || 0x00 || password)))
@@ -23,49 +23,12 @@ use crate::store::Credential;
 
 /// The cost of a hash: 2^12 rounds, about a quarter of a second.
 pub const COST: u32 = 12;
-/// The fewest characters of a password.
-pub const MIN_PASSWORD: usize = 8;
-/// The most bytes of a password.
-pub const MAX_PASSWORD: usize = 1024;
 /// How many may wait for a thread that hashes; more are asked to come again.
 const MAX_WAITING: usize = 128;
 
 const HASHED_FIRST: &str = "bcrypt-sha256:";
 const PLAIN: &str = "bcrypt:";
 const LABEL: &[u8] = b"fernwire password v1\0";
-
-/// A rule that a password breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Rule {
-    /// It is short.
-    #[error("a password has at least {MIN_PASSWORD} characters")]
-    TooShort,
-    /// It is endless.
-    #[error("a password has at most {MAX_PASSWORD} bytes")]
-    TooLong,
-    /// It lacks a digit.
-    #[error("a password has at least one digit")]
-    NoDigit,
-    /// It lacks an uppercase letter.
-    #[error("a password has at least one uppercase letter")]
-    NoUppercase,
-}
-
-/// Whether a password keeps the rules; if not, the first that it breaks.
-pub fn check(password: &Password) -> Result<(), Rule> {
-    let text = password.expose();
-    if text.chars().count() < MIN_PASSWORD {
-        Err(Rule::TooShort)
-    } else if text.len() > MAX_PASSWORD {
-        Err(Rule::TooLong)
-    } else if !text.chars().any(char::is_numeric) {
-        Err(Rule::NoDigit)
-    } else if !text.chars().any(char::is_uppercase) {
-        Err(Rule::NoUppercase)
-    } else {
-        Ok(())
-    }
-}
 
 /// The credential for a hash that another program has written, such as `$2b$12$...`, if it is one.
 pub fn imported(hash: &str) -> Option<Credential> {
@@ -182,17 +145,6 @@ mod tests {
 
     fn password(text: &str) -> Password {
         Password::new(text)
-    }
-
-    #[test]
-    fn a_refused_password_is_told_which_rule_it_breaks() {
-        let broken = |text: &str| check(&password(text)).unwrap_err();
-        assert_eq!(broken("Short-1"), Rule::TooShort);
-        assert_eq!(broken("No-digit-here"), Rule::NoDigit);
-        assert_eq!(broken("no-uppercase-1"), Rule::NoUppercase);
-        assert_eq!(broken(&"Aa1".repeat(342)), Rule::TooLong);
-        assert_eq!(check(&password("Correct-1")), Ok(()));
-        assert_eq!(check(&password("\u{c4}pfel f\u{fc}r 2")), Ok(()));
     }
 
     #[tokio::test]

@@ -54,6 +54,7 @@ impl Keys {
         if listeners.iter().any(|listener| !listener.is_loopback() && tcp::reachable(listener).is_loopback()) {
             writeln!(banner, "From elsewhere, with an address of this machine that is reached from there.")?;
         }
+        writeln!(banner, "The same with chat, log or submit in place of query SetA-Two.")?;
         write!(banner, "Stop with Ctrl-C.")?;
         Ok(banner)
     }
