@@ -40,7 +40,7 @@ pub const MAX_OUTBOX: usize = 16 * 1024 * 1024;
 /// What a post counts beside its text, so that no more than 10,000 of them wait, however short.
 const POST_OVERHEAD: usize = MAX_OUTBOX / 10_000;
 /// The events that may wait to be taken. A reader that is slower than the server slows the connection down.
-const MAX_EVENTS: usize = 256;
+const MAX_EVENTS: usize = 64;
 /// The questions that may wait for a connection.
 const MAX_QUESTIONS: usize = 64;
 

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use anyhow::{anyhow, bail};
+use fernwire::channel::DRAIN_TIMEOUT;
 use fernwire::client::Client;
 use fernwire::client::account::{LoginError, Welcome, load_password};
 use fernwire::model::name::UserName;
@@ -66,6 +67,17 @@ impl Account {
     /// Connects and logs in, or signs up.
     pub(crate) async fn connect(self, server: &mut Server) -> anyhow::Result<(Client, Welcome)> {
         let client = server.connect().await?;
+        match self.enter_any(&client).await {
+            Ok(welcome) => Ok((client, welcome)),
+            Err(error) => {
+                // The server should know that it was not cut off; whether it hears it changes nothing here.
+                let _ = tokio::time::timeout(DRAIN_TIMEOUT, client.close()).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn enter_any(&self, client: &Client) -> anyhow::Result<Welcome> {
         // Before a person is asked for what could not be used.
         client.may_have_secrets()?;
         let name = match &self.name {
@@ -74,11 +86,11 @@ impl Account {
         };
         for tries in 1.. {
             let result = match &self.password {
-                Some(password) => self.enter(&client, &name, password).await,
-                None => self.enter(&client, &name, &self.ask_password()?).await,
+                Some(password) => self.enter(client, &name, password).await,
+                None => self.enter(client, &name, &self.ask_password()?).await,
             };
             match result {
-                Ok(welcome) => return Ok((client, welcome)),
+                Ok(welcome) => return Ok(welcome),
                 Err(error) if self.may_try_again(&error, tries) => output::note(explained(&error)),
                 Err(error) => return Err(anyhow!(explained(&error))),
             }
@@ -117,12 +129,9 @@ pub(crate) async fn connect(server: &mut Server, args: &AccountArgs) -> anyhow::
 
 /// What went wrong, and what helps.
 fn explained(error: &LoginError) -> String {
-    let help = if error.is(ErrorCode::BadCredentials) {
-        "; a new account is made with --signup"
-    } else if error.is(ErrorCode::NameTaken) {
-        "; if it is yours, leave --signup out, otherwise choose another with --user"
-    } else {
-        ""
+    let help = match error.is(ErrorCode::BadCredentials) {
+        true => "; a new account is made with --signup",
+        false => "",
     };
     format!("{error}{help}")
 }

