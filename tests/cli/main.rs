@@ -7,6 +7,7 @@ mod program;
 
 mod bad_input;
 mod certs;
+mod chat;
 mod config;
 mod connecting;
 mod keys;

@@ -107,7 +107,13 @@ fn what_is_quoted_and_what_is_said_after_the_options_arrive_on_the_page() {
         &["if the first has `://` in it", "The server's URL", "1 at least one query was EMPTY"],
     );
     reads("pages/fernwire-serve.1", &["psk keys from secret.key: any holder", "$XDG_CONFIG_HOME/fernwire/config.toml"]);
-    reads("pages/fernwire.1", &["--secret-key of fernwire-serve(1) and fernwire-query(1), which counts more"]);
+    reads(
+        "pages/fernwire.1",
+        &[
+            "--secret-key of fernwire-serve(1), fernwire-query(1), fernwire-chat(1)",
+            "fernwire-submit(1), which counts more",
+        ],
+    );
 }
 
 #[test]

@@ -165,7 +165,7 @@ impl<'a> Page<'a> {
     fn environment(&self, roff: &mut Roff) {
         let mut items = self.matching(&VARIABLES);
         for (variable, flag, commands) in self.argument_variables() {
-            let whose = if self.command.is_some() { String::new() } else { format!(" of {}", commands.join(" and ")) };
+            let whose = if self.command.is_some() { String::new() } else { format!(" of {}", listed(&commands)) };
             items.retain(|(name, _)| *name != variable);
             items.push((variable, format!("The same as {flag}{whose}, which counts more.")));
         }
@@ -212,6 +212,15 @@ impl<'a> Page<'a> {
             line.extend([bold(name(page)), roman("(1)")]);
         }
         roff.text(line);
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => name.clone(),
+        [names @ .., last] => format!("{} and {last}", names.join(", ")),
     }
 }
 
