@@ -11,6 +11,7 @@ use rexpect::session::{PtySession, spawn_with_options};
 
 const QUESTION: &str = "Trust it and remember it? (yes, no, or paste the identity that it should have): ";
 const PROMPT: &str = "Enter your Query: Eg SetA-One or type 'exit' to quit: ";
+const MESSAGE_PROMPT: &str = "Enter a message: ";
 const TIMESTAMP: &str = r"\[CLIENT\] Received: \d\d-\d\d-\d{4} \d\d:\d\d:\d\d\r\n";
 const UP: &str = "\x1b[A";
 
@@ -260,4 +261,63 @@ fn a_server_that_comes_back_is_connected_again() {
     terminal.sees(PROMPT);
     terminal.types_line("exit");
     assert_eq!(terminal.ends().1, 0);
+}
+
+#[test]
+fn a_person_leaves_messages_and_is_answered() {
+    let sandbox = Sandbox::new();
+    let url = format!("tcp://127.0.0.1:{}", unused_port());
+    let mut server = sandbox.start_on_pipe(&["serve", "--listen", &url, "--console"]);
+    server.stdout.wait_for("Stop with Ctrl-C.");
+    let mut terminal = Terminal::open(&sandbox, &["log", &url]);
+    terminal.sees(MESSAGE_PROMPT);
+    terminal.types_line("is anybody there?");
+    terminal.sees("Message received");
+    terminal.sees(MESSAGE_PROMPT);
+    // Before the next message is sent, and while it is being typed.
+    terminal.types("and ");
+    server.write("reply 1 yes\u{1b}[2J\n");
+    terminal.sees("Server: yes\\u{1b}[2J");
+    terminal.types_line("thanks");
+    terminal.sees("Message received");
+    server.stdout.wait_for(" : and thanks\n");
+    terminal.sees(MESSAGE_PROMPT);
+    terminal.types_line("!DISCONNECT");
+    assert_eq!(terminal.ends().1, 0);
+    let mut terminal = Terminal::open(&sandbox, &["log", &url]);
+    terminal.sees(MESSAGE_PROMPT);
+    terminal.presses_ctrl('d');
+    assert_eq!(terminal.ends().1, 0);
+}
+
+#[test]
+fn a_person_is_asked_for_data_until_there_is_no_more() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    let mut terminal = Terminal::open(&sandbox, &["submit", server.url()]);
+    for (question, answers) in [
+        ("First Name: ", &["", "  aDA "][..]),
+        ("Last Name: ", &["LOVELACE"]),
+        ("Choose format (json/binary/xml): ", &["yaml", "xml"]),
+        ("Do you want to add more data? (yes/no): ", &["maybe", "yes"]),
+        ("First Name: ", &["grace"]),
+        ("Last Name: ", &["hopper"]),
+        ("Choose format (json/binary/xml): ", &["json"]),
+        ("Do you want to add more data? (yes/no): ", &["no"]),
+    ] {
+        for answer in answers {
+            terminal.sees(question);
+            terminal.types_line(answer);
+        }
+        if question.starts_with("Choose") {
+            terminal.sees("Stored as number ");
+        }
+    }
+    assert_eq!(terminal.ends().1, 0);
+    let printed =
+        server.screen().wait_for("Data format: json\n{\"first_name\": \"Grace\", \"last_name\": \"Hopper\"}\n");
+    assert!(
+        printed.contains("Data format: xml\n{\"first_name\": \"Ada\", \"last_name\": \"Lovelace\"}\n"),
+        "{printed}"
+    );
 }

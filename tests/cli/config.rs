@@ -93,6 +93,26 @@ fn every_setting_has_the_same_order() {
 }
 
 #[test]
+fn what_is_open_and_where_data_goes_has_the_same_order() {
+    let sandbox = Sandbox::new();
+    sandbox.write("f.toml", 0o600, "open = [\"log\"]\n[services.submit]\nto = [\"print\"]\n");
+    let reports = |variables: &[(&str, &str)], args: &[&str], lines: [&str; 2]| {
+        let outcome = check(&sandbox, variables, args);
+        let there = |line: &&str| outcome.stdout.contains(&format!("\n  {line}\n"));
+        assert!(outcome.code == Some(0) && lines.iter().all(there), "{lines:?}: {outcome:?}");
+    };
+    let (closed, open) = ("message log server_logs.txt", "message log server_logs.txt (open to everybody)");
+    let variables = [("FERNWIRE_OPEN", "submit"), ("FERNWIRE_SUBMISSIONS", "file")];
+    let flags = ["--config", "f.toml", "--open", "log,submit", "--submissions", "print,file"];
+    reports(&[], &[], [closed, "submissions print, submissions.jsonl, the database"]);
+    reports(&[], &flags[..2], [open, "submissions print, the database"]);
+    reports(&variables, &flags[..2], [closed, "submissions submissions.jsonl, the database (open to everybody)"]);
+    let all = "submissions print, submissions.jsonl, the database (open to everybody)";
+    reports(&variables, &flags, [open, all]);
+    check(&sandbox, &[], &["--open", "chat"]).is_usage_error(&["are log and submit"]);
+}
+
+#[test]
 fn a_certificate_and_its_key_come_from_the_same_place() {
     let sandbox = Sandbox::new();
     for folder in ["file", "variable", "flag"] {

@@ -1,11 +1,11 @@
 //! Lines and data that clients leave with the server, whichever way they come.
 
 use fernwire::channel::mode::KeyMode;
-use fernwire::client::CallError;
 use fernwire::client::submit::Submission;
+use fernwire::client::{CallError, Client};
 use fernwire::document::{Format, MAX_DOCUMENT, encode};
 use fernwire::protocol::ErrorCode;
-use fernwire::protocol::log::LogReply;
+use fernwire::protocol::log::{LogReply, MAX_LOG_LINES, MAX_LOG_TEXT};
 
 use crate::common::{Bed, DEADLINE, LOG_FILE, SUBMISSIONS_FILE};
 
@@ -65,6 +65,44 @@ pub(crate) async fn data_is_stored_once_whatever_its_format(scheme: &str, mode: 
     // What was refused hurts nothing that comes after it.
     let small = Submission::new(b"{\"a\": 1}".to_vec(), None).unwrap();
     assert_eq!(client.submit(&small).await.unwrap().row, 4);
+    client.close().await.unwrap();
+    bed.stop().await;
+}
+
+pub(crate) async fn what_was_kept_is_acknowledged_again_after_a_restart(scheme: &str, mode: KeyMode) {
+    let bed = Bed::start(scheme, mode).await;
+    let client = bed.client().await;
+    let append = async |client: &Client, stream: &str, number: u64, texts: Vec<String>| {
+        let reply = tokio::time::timeout(DEADLINE, client.append_log(stream, number, texts).next()).await.unwrap();
+        reply.map(|reply| match reply {
+            Some(LogReply::Received { rows }) => rows,
+            other => panic!("{other:?}"),
+        })
+    };
+    let lines = |count: usize| vec!["line".to_owned(); count];
+    for (result, why) in [
+        (append(&client, "s", 1, lines(0)).await, "1 to 256 lines are sent at once, not 0"),
+        (append(&client, "s", 1, lines(MAX_LOG_LINES + 1)).await, "not 257"),
+        (append(&client, "s", 1, vec!["x".repeat(MAX_LOG_TEXT + 1)]).await, "at most 8192 bytes, and one has 8193"),
+        (append(&client, "s", (1 << 53) - 1, lines(1)).await, "at most 2^53-1"),
+        (append(&client, "a stream", 1, lines(1)).await, "visible ASCII"),
+    ] {
+        let Err(CallError::Request(error)) = result else { panic!("{why}: {result:?}") };
+        assert!(error.code == ErrorCode::BadRequest && error.message.contains(why), "{error:?}");
+    }
+    assert_eq!(append(&client, "s", 1, lines(2)).await.unwrap(), [1, 2]);
+    assert_eq!(append(&client, "another", 1, lines(1)).await.unwrap(), [3]);
+    let submission = Submission::new(b"{\"a\": 1}".to_vec(), None).unwrap();
+    assert_eq!(client.submit(&submission).await.unwrap().row, 1);
+    drop(client);
+
+    let bed = bed.restart().await;
+    let client = bed.client().await;
+    assert_eq!(append(&client, "s", 2, lines(2)).await.unwrap(), [2, 4]);
+    assert_eq!(client.submit(&submission).await.unwrap().row, 1);
+    let rows: Vec<_> = bed.file(LOG_FILE).lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(rows, ["1", "2", "3", "4"]);
+    assert_eq!(bed.file(SUBMISSIONS_FILE).lines().count(), 1);
     client.close().await.unwrap();
     bed.stop().await;
 }

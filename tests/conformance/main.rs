@@ -19,7 +19,10 @@ use fernwire::keys::{IdentityKey, SecretKey};
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
 use fernwire::protocol::query::{QueryReply, QueryRequest};
 use fernwire::protocol::{ClientMessage, ErrorCode, MAX_IN_FLIGHT, Request, ServerMessage};
-use kept::{data_is_stored_once_whatever_its_format, lines_are_kept_once_and_the_operator_answers};
+use kept::{
+    data_is_stored_once_whatever_its_format, lines_are_kept_once_and_the_operator_answers,
+    what_was_kept_is_acknowledged_again_after_a_restart,
+};
 use people::{
     a_long_text_goes_both_ways_after_a_login, an_account_is_its_owners,
     people_talk_and_find_what_they_missed_after_a_restart,
@@ -72,6 +75,7 @@ suite![
     a_long_text_goes_both_ways_after_a_login,
     lines_are_kept_once_and_the_operator_answers,
     data_is_stored_once_whatever_its_format,
+    what_was_kept_is_acknowledged_again_after_a_restart,
 ];
 
 async fn a_query_is_found_or_empty(scheme: &str, mode: KeyMode) {

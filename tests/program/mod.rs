@@ -379,6 +379,11 @@ impl RunningServer {
         &self.process.stderr
     }
 
+    /// What it prints: the banner, and what clients send.
+    pub fn screen(&self) -> &Output {
+        &self.process.stdout
+    }
+
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }

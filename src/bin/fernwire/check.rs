@@ -9,7 +9,8 @@ use anyhow::anyhow;
 use fernwire::config::Limits;
 use fernwire::config::bounds::in_words;
 use fernwire::config::server::ServerConfig;
-use rustix::fs::{Access, access};
+use fernwire::service::access::Access;
+use rustix::fs;
 
 use crate::output;
 use crate::serve::banner::unused_certificate;
@@ -53,8 +54,25 @@ fn report(config: &ServerConfig) -> anyhow::Result<String> {
         let (entries, tick) = (query.table.entries(), in_words(query.tick));
         writeln!(report, "  services    query (a table of {entries}, a timestamp every {tick})")?;
     }
+    if let Some(log) = &config.log_service {
+        let file = log.file.path.display();
+        writeln!(report, "  message log {file}{}", for_whom(log.access))?;
+    }
+    if let Some(submit) = &config.submit {
+        let print = submit.print.then(|| "print".to_owned());
+        let file = submit.file.as_ref().map(|file| file.path.display().to_string());
+        let ways: Vec<_> = print.into_iter().chain(file).chain(["the database".to_owned()]).collect();
+        writeln!(report, "  submissions {}{}", ways.join(", "), for_whom(submit.access))?;
+    }
     write!(report, "Nothing was made, and nothing listens. Whether the ports are free was not tried.")?;
     Ok(report)
+}
+
+fn for_whom(access: Access) -> &'static str {
+    match access {
+        Access::Known => "",
+        Access::Everybody => " (open to everybody)",
+    }
 }
 
 fn keys(config: &ServerConfig, report: &mut String) -> anyhow::Result<()> {
@@ -113,7 +131,7 @@ fn can_write_in(folder: &Path) -> io::Result<()> {
     if folder.exists() && !folder.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
-    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+    Ok(fs::access(folder, fs::Access::WRITE_OK | fs::Access::EXEC_OK)?)
 }
 
 /// `NAME = VALUE` for each limit that is not the default.

@@ -253,7 +253,7 @@ pub(crate) struct MessageLogArgs {
     /// The server's URL if the first begins with a scheme and ://; then messages. Without any: a prompt on a terminal,
     /// else one message a line from stdin.
     #[arg(value_name = "URL | MESSAGE")]
-    pub(crate) words: Vec<String>,
+    pub(crate) messages: Vec<String>,
     #[command(flatten)]
     pub(crate) account: AccountArgs,
     #[command(flatten)]
@@ -274,7 +274,7 @@ Exit codes:
 pub(crate) struct SubmitArgs {
     /// The server's URL if the first begins with a scheme and ://; then what to submit, as a dictionary of texts.
     #[arg(value_name = "URL | KEY=VALUE")]
-    pub(crate) words: Vec<String>,
+    pub(crate) pairs: Vec<String>,
     /// How it is written: json, binary (a pickle) or xml [default: json; the server finds out for a --file].
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,

@@ -25,8 +25,8 @@ mod prompt;
 const DISCONNECT: &str = "!DISCONNECT";
 
 pub(crate) fn run(mut args: MessageLogArgs) -> anyhow::Result<ExitCode> {
-    let mut server = Server::for_texts(&args.client, &mut args.words)?;
-    if args.words.iter().any(|word| word.trim().is_empty()) {
+    let mut server = Server::for_texts(&args.client, &mut args.messages)?;
+    if args.messages.iter().any(|word| word.trim().is_empty()) {
         bail!("a message is empty");
     }
     let form = if args.client.json { Form::Json } else { Form::Plain };
@@ -35,10 +35,10 @@ pub(crate) fn run(mut args: MessageLogArgs) -> anyhow::Result<ExitCode> {
     let ended = runtime.block_on(async {
         let (client, welcome) = account::connect(&mut server, &args.account).await?;
         let again = Again::new(&server, welcome);
-        let listens = args.words.is_empty();
+        let listens = args.messages.is_empty();
         let (lines, events) = deliver(client, again, Pauses::default(), listens)?;
-        if !args.words.is_empty() {
-            deliver_all(lines, events, input::of_words(args.words), form).await
+        if !args.messages.is_empty() {
+            deliver_all(lines, events, input::of_words(args.messages), form).await
         } else if io::stdin().is_terminal() && io::stdout().is_terminal() {
             prompt::run(lines, events, form).await
         } else {

@@ -23,9 +23,9 @@ mod questions;
 use questions::Questions;
 
 pub(crate) fn run(mut args: SubmitArgs) -> anyhow::Result<ExitCode> {
-    let mut server = Server::for_texts(&args.client, &mut args.words)?;
+    let mut server = Server::for_texts(&args.client, &mut args.pairs)?;
     // Before anybody is connected to: what cannot be sent needs no server.
-    let given = match (&args.file, &args.words[..]) {
+    let given = match (&args.file, &args.pairs[..]) {
         (Some(_), [_, ..]) => bail!("--file is submitted as it is, so leave KEY=VALUE out, or --file"),
         (Some(file), []) => Some(Submission::new(read(file)?, args.format)?),
         (None, []) => None,

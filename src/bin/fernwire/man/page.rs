@@ -60,7 +60,7 @@ const VARIABLES: [Item; 8] = [
     },
 ];
 
-const FILES: [Item; 6] = [
+const FILES: [Item; 8] = [
     Item {
         name: "$XDG_CONFIG_HOME/fernwire/config.toml",
         arguments: &["config"],
@@ -82,6 +82,16 @@ const FILES: [Item; 6] = [
         text: "The identity of this user's server, which its first run makes; it stays on that machine.",
     },
     Item {
+        name: "$XDG_DATA_HOME/fernwire/server_logs.txt",
+        arguments: &["open", "messages"],
+        text: "The message log of this user's server; the database beside it, fernwire.db, is what counts.",
+    },
+    Item {
+        name: "$XDG_DATA_HOME/fernwire/submissions.jsonl",
+        arguments: &["submissions", "pairs"],
+        text: "What was submitted to this user's server, a JSON object a line.",
+    },
+    Item {
         name: "$XDG_DATA_HOME/fernwire/tls-cert.pem",
         arguments: &["tls_cert"],
         text: "The certificate that the server makes for itself if none is named; tls-key.pem beside it has its key.",
@@ -92,6 +102,14 @@ const FILES: [Item; 6] = [
         text: "The secret key that both sides hold; fernwire-keygen(1) makes it. Only its owner may be able to read it.",
     },
 ];
+
+/// `one, two and three`
+fn listed(names: &[String]) -> String {
+    match names {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => names.concat(),
+    }
+}
 
 /// The page of a command, or of the whole program.
 pub(super) struct Page<'a> {

@@ -1,0 +1,176 @@
+//! `fernwire log`, and what a server makes of it.
+
+use std::fs;
+use std::path::Path;
+
+use fernwire::store::Store;
+
+use crate::program::{Outcome, Sandbox, unused_port};
+
+const FILE: &str = "data/fernwire/server_logs.txt";
+
+/// The texts of the log file, whose rows have no gap.
+fn logged(sandbox: &Sandbox) -> Vec<String> {
+    let text = sandbox.read(FILE);
+    let lines = (1..).zip(text.lines()).map(|(row, line)| {
+        let (number, rest) = line.split_once(' ').unwrap();
+        assert_eq!(number, row.to_string(), "{line}");
+        rest.split_once(" : ").unwrap().1.to_owned()
+    });
+    lines.collect()
+}
+
+/// The texts in the database of a server that has stopped.
+fn stored(folder: &Path) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open_beside(folder, false).unwrap();
+        let mut texts: Vec<String> = Vec::new();
+        loop {
+            let rows = store.log_after(texts.len() as u64, 1000).await.unwrap();
+            if rows.is_empty() {
+                return texts;
+            }
+            texts.extend(rows.into_iter().map(|row| row.message.text));
+        }
+    })
+}
+
+#[track_caller]
+fn is_received(outcome: &Outcome, count: usize) {
+    assert_eq!((outcome.code, &*outcome.stdout), (Some(0), &*"Message received\n".repeat(count)), "{outcome:?}");
+}
+
+#[test]
+fn who_is_far_and_proves_nothing_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let key = sandbox.run(&["keygen", "shared.key"]);
+    assert_eq!(key.code, Some(0));
+    sandbox.write("password", 0o600, "Correct-1-horse\n");
+    let far = ["--kex", "x25519+psk,x25519", "--secret-key", "shared.key"];
+    let server = sandbox.serve_at("tcp://0.0.0.0:0", &far);
+    let url = server.pinned_url().replace("0.0.0.0", "127.0.0.1");
+    for command in [&["log", &url, "hello"][..], &["submit", &url, "a=b"]] {
+        sandbox.run(command).fails(&["the server refused", "--user NAME", "--secret-key FILE", "--open"]);
+    }
+    assert_eq!(logged(&sandbox), [""; 0]);
+    is_received(&sandbox.run(&["log", &url, "with a key", "--secret-key", "shared.key"]), 1);
+    let account = ["--user", "ada", "--signup", "--password-file", "password"];
+    is_received(&sandbox.run(&[&["log", &url, "with a name"], &account[..]].concat()), 1);
+    assert_eq!(logged(&sandbox), ["with a key", "with a name"]);
+    assert!(sandbox.read(FILE).contains(" [ada] : with a name\n"));
+    server.stop();
+
+    let server = sandbox.serve_at("tcp://0.0.0.0:0", &[&far[..], &["--open", "log"]].concat());
+    let url = server.pinned_url().replace("0.0.0.0", "127.0.0.1");
+    is_received(&sandbox.run(&["log", &url, "open"]), 1);
+    sandbox.run(&["submit", &url, "a=b"]).fails(&["--open submit"]);
+}
+
+#[test]
+fn a_pipe_is_read_to_its_end_or_to_the_word_that_ends_it() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    is_received(&sandbox.run_with_input(&["log", server.url()], "one\ntwo\n!DISCONNECT\nnever\n"), 2);
+    is_received(&sandbox.run_with_input(&["log", server.url()], "three\r\n\nfive"), 3);
+    is_received(&sandbox.run_with_input(&["log", server.url()], ""), 0);
+    // Texts may hold addresses, also before any other word.
+    is_received(
+        &sandbox.run(&["log", "see http://example.org", "host.example:80 is down", "--server", server.url()]),
+        2,
+    );
+    let texts = ["one", "two", "three", "", "five", "see http://example.org", "host.example:80 is down"];
+    assert_eq!(logged(&sandbox), texts);
+    for text in ["one", "five", "host.example:80 is down"] {
+        server.screen().wait_for(&format!(" : {text}\n"));
+    }
+    let outcome = sandbox.run_with_input(&["log", server.url(), "--json"], "eight\n");
+    assert_eq!(outcome.stdout, "{\"event\":\"received\",\"number\":1,\"row\":8}\n");
+    sandbox.run(&["log", server.url(), " "]).fails(&["a message is empty"]);
+    server.stop();
+    assert_eq!(stored(&sandbox.path("data/fernwire")).len(), 8);
+}
+
+#[test]
+fn nobody_forges_a_line_and_a_long_one_comes_in_pieces() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    let hostile = "a\r2 21-11-2026 00:00:00 192.0.2.1:1 : forged\u{1b}[2J\u{202e}\u{85}\u{2028}b";
+    let long = "x".repeat(20_000);
+    is_received(&sandbox.run(&["log", server.url(), hostile, "b\nc", &long]), 3);
+    let visible = "a\\r2 21-11-2026 00:00:00 192.0.2.1:1 : forged\\u{1b}[2J\\u{202e}\\u{85}\\u{2028}b";
+    let pieces = [&long[..8192], &long[..8192], &long[..20_000 - 2 * 8192]];
+    assert_eq!(logged(&sandbox), [&[visible, "b\\nc"], &pieces[..]].concat());
+    server.screen().wait_for(&format!(" : {visible}\n"));
+}
+
+#[test]
+fn a_server_that_is_killed_and_returns_misses_and_doubles_no_line() {
+    let sandbox = Sandbox::new();
+    let port = unused_port();
+    let url = format!("tcp://127.0.0.1:{port}");
+    let mut server = sandbox.serve_at(&url, &[]);
+    let lines: Vec<_> = (1..=20_000).map(|line| format!("line {line}")).collect();
+    let mut client = sandbox.start_on_pipe(&["log", &url]);
+    // So much is on its way at once that the server dies in the middle of it.
+    for (part, chunk) in lines.chunks(5000).enumerate() {
+        client.write(&(chunk.join("\n") + "\n"));
+        client.stdout.wait_until_count("Message received", part * 5000 + 100);
+        server.signal("KILL");
+        server.wait();
+        server = sandbox.serve_at(&url, &[]);
+    }
+    client.close_stdin();
+    let outcome = client.wait();
+    is_received(&outcome, lines.len());
+    assert!(outcome.stderr.contains("connection lost: ") && outcome.stderr.contains("connected again"), "{outcome:?}");
+    assert_eq!(logged(&sandbox), lines);
+    server.stop();
+    assert_eq!(stored(&sandbox.path("data/fernwire")), lines);
+}
+
+#[test]
+fn the_operator_answers() {
+    let sandbox = Sandbox::new();
+    let url = format!("tcp://127.0.0.1:{}", unused_port());
+    let mut server = sandbox.start_on_pipe(&["serve", "--listen", &url, "--console"]);
+    server.stdout.wait_for("Stop with Ctrl-C.");
+    let mut client = sandbox.start_on_pipe(&["log", &url]);
+    client.write("is anybody there?\n");
+    server.stdout.wait_for(" : is anybody there?\n");
+    client.stdout.wait_for("Message received\n");
+    server.write("reply 1 yes\u{1b}[2J\nreply 7 nobody\n");
+    client.stdout.wait_for("Server: yes\\u{1b}[2J\n");
+    server.stdout.wait_for("answered session 1\n");
+    server.stdout.wait_for("session 7 does not listen");
+    client.write("!DISCONNECT\n");
+    assert_eq!(client.wait().code, Some(0));
+    server.write("quit\n");
+    assert_eq!(server.wait().code, Some(0));
+}
+
+#[test]
+fn what_cannot_be_delivered_is_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["log", &format!("tcp://127.0.0.1:{}", unused_port()), "hello"]).fails(&["nothing is listening"]);
+    sandbox.write("f.toml", 0o600, "[services.log]\nenabled = false\n[services.query]\nenabled = false\n");
+    let server = sandbox.serve(&["--config", "f.toml"]);
+    sandbox.run(&["log", server.url(), "hello"]).fails(&["the service `log` is not offered here"]);
+    sandbox.run(&["query", server.url(), "SetA-One"]).fails(&["the service `query` is not offered here"]);
+    server.stop();
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    sandbox.write("f.toml", 0o600, &format!("[services.log]\nfile = \"{}\"\n", sandbox.arg("folder")));
+    sandbox.run(&["serve", "--listen", "tcp://127.0.0.1:0", "--config", "f.toml"]).fails(&["cannot open", "folder"]);
+}
+
+#[test]
+fn the_file_is_where_and_as_large_as_the_configuration_says() {
+    let sandbox = Sandbox::new();
+    sandbox.write("f.toml", 0o600, "[services.log]\nfile = \"mine.txt\"\nmax_bytes = 1\nkeep = 2\n");
+    let server = sandbox.serve(&["--config", "f.toml"]);
+    is_received(&sandbox.run(&["log", server.url(), "one", "two", "three", "four"]), 4);
+    for (name, text) in [("mine.txt", "four"), ("mine.txt.1", "three"), ("mine.txt.2", "two")] {
+        assert!(sandbox.read(&format!("data/fernwire/{name}")).ends_with(&format!(" : {text}\n")), "{name}");
+    }
+    assert!(!sandbox.path("data/fernwire/mine.txt.3").exists());
+}
