@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::connector::{Connector, Failure, NotConnected};
 use super::reconnect::{Backoff, Pauses};
 use super::{CallError, Client, Replies, random_id};
-use crate::channel::MAX_UNPROVEN_MESSAGE;
+use crate::channel::{CloseReason, MAX_UNPROVEN_MESSAGE};
 use crate::protocol::log::{LogReply, LogRequest, MAX_LOG_LINES, MAX_LOG_TEXT};
 use crate::protocol::{ErrorCode, Reply, Request};
 
@@ -214,6 +214,18 @@ impl<C: Connector> Delivery<C> {
                 }
                 Parting::Abandoned => return,
                 Parting::Final(error) => break Err(error),
+                // Whoever is sent away for saying nothing comes back with something to say.
+                Parting::Lost(error) if is_idle(&error) && self.unacknowledged.is_empty() => {
+                    match self.await_lines(&mut None).await {
+                        Ok(true) => {}
+                        Ok(false) => break Ok(()),
+                        Err(_) => return,
+                    }
+                    match self.reconnect(&mut backoff, error.to_string()).await {
+                        Ok(next) => client = next,
+                        Err(error) => break Err(error.into()),
+                    }
+                }
                 Parting::Lost(error) => match self.reconnect(&mut backoff, error.to_string()).await {
                     Ok(next) => client = next,
                     Err(error) => break Err(error.into()),
@@ -340,6 +352,10 @@ impl<C: Connector> Delivery<C> {
     async fn tell(&mut self, event: Event) -> Result<(), Parting> {
         self.events.send(event).await.map_err(|_| Parting::Abandoned)
     }
+}
+
+fn is_idle(error: &CallError) -> bool {
+    matches!(error, CallError::Closed(close) if close.reason == CloseReason::Idle)
 }
 
 /// The operator's next words; never, if nobody listens.

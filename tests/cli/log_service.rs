@@ -130,6 +130,64 @@ fn a_server_that_is_killed_and_returns_misses_and_doubles_no_line() {
 }
 
 #[test]
+fn a_pipe_that_is_stopped_delivers_what_it_has_read() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    for signal in ["INT", "TERM"] {
+        let mut client = sandbox.start_on_pipe(&["log", server.url()]);
+        client.write("one\ntwo\n");
+        client.stdout.wait_until_count("Message received\n", 2);
+        client.signal(signal);
+        is_received(&client.wait(), 2);
+    }
+    server.stop();
+    assert_eq!(stored(&sandbox.path("data/fernwire")).len(), 4);
+}
+
+#[test]
+fn who_has_nothing_to_say_is_sent_away_and_comes_back_with_something() {
+    let sandbox = Sandbox::new();
+    sandbox.write("f.toml", 0o600, "[limits]\nanonymous_idle_timeout = \"1s\"\n");
+    let server = sandbox.serve_at("tcp://0.0.0.0:0", &["--open", "log", "--config", "f.toml"]);
+    let url = server.pinned_url().replace("0.0.0.0", "127.0.0.1");
+    let mut client = sandbox.start_on_pipe(&["log", &url]);
+    client.write("one\n");
+    client.stdout.wait_until_count("Message received\n", 1);
+    server.log().wait_for("Idle");
+    client.write("two\n");
+    client.stdout.wait_until_count("Message received\n", 2);
+    server.log().wait_until_count("Idle", 2);
+    client.close_stdin();
+    let outcome = client.wait();
+    is_received(&outcome, 2);
+    assert_eq!(outcome.stderr.matches("connected again").count(), 1, "{outcome:?}");
+}
+
+#[test]
+fn what_cannot_be_written_now_is_written_later() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    let mut client = sandbox.start_on_pipe(&["log", server.url()]);
+    client.write("one\n");
+    client.stdout.wait_until_count("Message received\n", 1);
+    let file = sandbox.path(FILE);
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    client.write("two\nthree\n");
+    client.stderr.wait_for("cannot write its file now");
+    server.log().wait_for("a file is behind the database");
+    assert_eq!(client.stdout.so_far(), "Message received\n");
+    fs::remove_dir(&file).unwrap();
+    client.close_stdin();
+    is_received(&client.wait(), 3);
+    assert!(sandbox.read(FILE).starts_with("2 "), "the first line went with the first file");
+    // Nobody who shows it shows it twice.
+    assert_eq!(server.screen().wait_for(" : three\n").matches(" : two\n").count(), 1);
+    server.stop();
+    assert_eq!(stored(&sandbox.path("data/fernwire")), ["one", "two", "three"]);
+}
+
+#[test]
 fn the_operator_answers() {
     let sandbox = Sandbox::new();
     let url = format!("tcp://127.0.0.1:{}", unused_port());

@@ -25,7 +25,7 @@ pub(super) struct Questions {
 
 enum Answers {
     /// A person's; the editor is away while it reads.
-    Terminal(Option<Editor>),
+    Terminal(Option<Box<Editor>>),
     /// The lines of stdin.
     Pipe,
 }
@@ -34,7 +34,8 @@ impl Questions {
     /// At a terminal, or in a pipe.
     pub(super) fn open(format: Option<Format>) -> anyhow::Result<Self> {
         let answers = if io::stdin().is_terminal() && io::stdout().is_terminal() {
-            Answers::Terminal(Some(Editor::with_history(rustyline::Config::default(), MemHistory::new())?))
+            let editor = Editor::with_history(rustyline::Config::default(), MemHistory::new())?;
+            Answers::Terminal(Some(Box::new(editor)))
         } else {
             Answers::Pipe
         };
