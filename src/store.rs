@@ -42,6 +42,7 @@ pub use moderation::{Authority, Ban, Measure, Moderated, What, Whom};
 pub use posts::{Committed, Place, Post, Posted};
 pub use sanctions::{Refusal, Until};
 pub use search::{Hit, Search};
+pub use sqlite::DATABASE;
 pub use submissions::{Submission, SubmissionRow};
 pub use tickets::MAX_TICKETS;
 

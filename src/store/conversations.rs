@@ -57,6 +57,8 @@ pub struct Member {
 /// What the list of rooms says of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomSummary {
+    /// What it is referred to by.
+    pub id: ConversationId,
     /// As its maker wrote it.
     pub name: RoomName,
     /// What it is about; empty if nobody said.
@@ -182,11 +184,11 @@ impl Store {
     /// Every room, sorted by the form in which names are compared.
     pub async fn rooms(&self) -> Result<Vec<RoomSummary>, StoreError> {
         self.read(|sql| {
-            let query = "SELECT name, topic, (SELECT count(*) FROM members WHERE conversation = c.id), last
+            let query = "SELECT id, name, topic, (SELECT count(*) FROM members WHERE conversation = c.id), last
                          FROM conversations c WHERE key IS NOT NULL ORDER BY key";
             sql.all(query, [], |row| {
-                let topic = row.get(1)?;
-                Ok(RoomSummary { name: name(row, 0)?, topic, members: number(row, 2)?, last: number(row, 3)? })
+                let (id, topic) = (ConversationId(row.get(0)?), row.get(2)?);
+                Ok(RoomSummary { id, name: name(row, 1)?, topic, members: number(row, 3)?, last: number(row, 4)? })
             })
         })
         .await

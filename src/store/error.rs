@@ -10,7 +10,11 @@ use rusqlite::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is no database, and none was to be made.
-    #[error("there is no database {}: a server makes it when it first runs there; check the folder", .path.display())]
+    #[error(
+        "there is no database {} yet: a server makes it when it first runs there, and so does `fernwire users import`; \
+         --data names another folder",
+        .path.display()
+    )]
     Missing {
         /// Where it was looked for.
         path: PathBuf,

@@ -15,7 +15,7 @@ use super::schema::{self, Header};
 use crate::keys::files::dangling_link;
 
 /// The database's name in the data folder.
-pub(super) const DATABASE: &str = "fernwire.db";
+pub const DATABASE: &str = "fernwire.db";
 /// The file beside it that a server holds locked.
 const LOCK: &str = "fernwire.lock";
 /// How long to wait for another process that is writing.

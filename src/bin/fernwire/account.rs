@@ -1,6 +1,7 @@
 //! Whose session it is: the name and the password from flags, the environment, or a person at a terminal.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use fernwire::channel::DRAIN_TIMEOUT;
@@ -16,8 +17,12 @@ use crate::cli::AccountArgs;
 use crate::connect::{Server, variable};
 use crate::output;
 
+/// What is missing where nobody can be asked.
+pub(crate) const NOBODY_TO_ASK: &str =
+    "the password is missing: name its file with --password-file, or set FERNWIRE_PASSWORD";
+
 /// How often a person may try to remember a password.
-const MAX_TRIES: u32 = 3;
+pub(crate) const MAX_TRIES: u32 = 3;
 
 const CTRL_C: u8 = 3;
 const CTRL_D: u8 = 4;
@@ -43,24 +48,17 @@ impl Account {
 
     /// What the arguments say, and that a person is there to say the rest.
     pub(crate) fn needed(args: &AccountArgs) -> anyhow::Result<Self> {
-        let can_ask = io::stdin().is_terminal() && io::stderr().is_terminal();
+        let can_ask = can_ask();
         if args.user.is_none() && !can_ask {
             bail!(
                 "an account is needed, and nobody is there to be asked: give --user NAME, and its password with \
                  --password-file FILE or in FERNWIRE_PASSWORD; --signup makes the account"
             );
         }
-        let password = match (&args.password_file, variable("FERNWIRE_PASSWORD")) {
-            (Some(file), _) => Some(load_password(file)?),
-            (None, Some(password)) => {
-                let text = password.into_string().map_err(|_| anyhow!("FERNWIRE_PASSWORD is not text"))?;
-                Some(Password::new(text))
-            }
-            (None, None) if !can_ask => {
-                bail!("the password is missing: name its file with --password-file, or set FERNWIRE_PASSWORD")
-            }
-            (None, None) => None,
-        };
+        let password = given_password(args.password_file.as_deref())?;
+        if password.is_none() && !can_ask {
+            bail!("{NOBODY_TO_ASK}");
+        }
         Ok(Self { name: args.user.clone(), password, signup: args.signup })
     }
 
@@ -109,13 +107,38 @@ impl Account {
     }
 
     fn ask_password(&self) -> anyhow::Result<Password> {
-        loop {
-            let password = read_hidden("Password: ")?;
-            if !self.signup || *read_hidden("The same again: ")? == *password {
-                return Ok(Password::new(password.as_str()));
-            }
-            output::note("These two differ.");
+        if self.signup {
+            return ask_new_password();
         }
+        Ok(Password::new(read_hidden("Password: ")?.as_str()))
+    }
+}
+
+/// The password from its file or, without one, from the environment.
+pub(crate) fn given_password(file: Option<&Path>) -> anyhow::Result<Option<Password>> {
+    Ok(match (file, variable("FERNWIRE_PASSWORD")) {
+        (Some(file), _) => Some(load_password(file)?),
+        (None, Some(password)) => {
+            let text = password.into_string().map_err(|_| anyhow!("FERNWIRE_PASSWORD is not text"))?;
+            Some(Password::new(text))
+        }
+        (None, None) => None,
+    })
+}
+
+/// Whether a person is there who can answer.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// A password that was typed twice.
+pub(crate) fn ask_new_password() -> anyhow::Result<Password> {
+    loop {
+        let password = read_hidden("Password: ")?;
+        if *read_hidden("The same again: ")? == *password {
+            return Ok(Password::new(password.as_str()));
+        }
+        output::note("These two differ.");
     }
 }
 
@@ -150,7 +173,7 @@ fn ask_name() -> anyhow::Result<UserName> {
     }
 }
 
-fn prompt(text: &str) -> io::Result<()> {
+pub(crate) fn prompt(text: &str) -> io::Result<()> {
     let mut stderr = io::stderr();
     stderr.write_all(text.as_bytes())?;
     stderr.flush()

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 mod command;
 mod input;
-mod json;
+pub(crate) mod json;
 mod obey;
 mod plain;
 

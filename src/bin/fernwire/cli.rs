@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, Resettable, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use fernwire::certs::host_name::HostName;
 use fernwire::config::Kex;
@@ -16,7 +16,7 @@ use fernwire::config::secrecy::{is_key, redacted};
 use fernwire::config::services::{Openable, SubmitTo};
 use fernwire::document::Format;
 use fernwire::keys::KeyFileError;
-use fernwire::model::name::{LOBBY, RoomName, UserName};
+use fernwire::model::name::{LOBBY, NameError, RoomName, UserName};
 use fernwire::transport::endpoint::Endpoint;
 
 const EXIT_CODES: &str = "\
@@ -52,6 +52,12 @@ pub(crate) enum Command {
     Certs(CertsArgs),
     /// Show this server's identity and the lines that connect to it.
     Id(IdArgs),
+    /// See to the accounts of this server: list, passwd, delete, import.
+    Users(UsersArgs),
+    /// Copy the database of this server, also while it runs.
+    Backup(BackupArgs),
+    /// Write the history of a room, for people or programs.
+    Export(ExportArgs),
     /// Write completions for a shell to stdout.
     Completions(CompletionsArgs),
     /// Write a manual page to stdout, or all of them into a folder.
@@ -334,6 +340,128 @@ pub(crate) struct IdArgs {
     pub(crate) json: bool,
 }
 
+/// Whose state a command on the server's machine works on.
+#[derive(Args)]
+pub(crate) struct StateArgs {
+    /// The server's configuration, in TOML [default: $XDG_CONFIG_HOME/fernwire/config.toml if there is one].
+    #[arg(long, value_name = "FILE", env = "FERNWIRE_CONFIG", hide_env_values = true, global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the server's state is kept [default: $XDG_DATA_HOME/fernwire].
+    #[arg(long, value_name = "DIR", env = "FERNWIRE_DATA", hide_env_values = true, global = true)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+It works on the server's own database, beside a running server and without one, as the user who runs the server.
+Times are local; with --json they are in UTC.")]
+pub(crate) struct UsersArgs {
+    #[command(subcommand)]
+    pub(crate) command: UsersCommand,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Print one JSON object a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum UsersCommand {
+    /// List the accounts: when each was made, when it last logged in, and when it was deleted, if it was.
+    List,
+    /// Give an account a new password, which also brings a deleted account back.
+    Passwd(PasswdArgs),
+    /// Delete an account: nobody can log in to it, what was said stays, and the name stays taken.
+    Delete(DeleteArgs),
+    /// Make accounts from another program's names and bcrypt hashes; people keep the passwords that they have.
+    Import(ImportArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Sessions that are open stay open. One that is lost does not come back without the new password.")]
+pub(crate) struct PasswdArgs {
+    /// The account.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: UserName,
+    /// The file with the new password, which nobody else may be able to read [default: FERNWIRE_PASSWORD, then it is
+    /// asked for on a terminal].
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Sessions that are open can say nothing more; `kick NAME` on the server's terminal ends them.")]
+pub(crate) struct DeleteArgs {
+    /// The account.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: UserName,
+    /// Delete it without asking; needed where there is no terminal.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+A line is NAME:HASH, where HASH is as Python's bcrypt writes it ($2b$12$...). Empty lines, and lines that
+begin with #, say nothing. What cannot be used is told with the number of its line, and the rest comes in.
+Names that are taken keep their password, so importing a file twice does no harm. If there is no database
+yet, it is made.
+
+Exit codes:
+  0  done; every line came in
+  1  at least one line was left out, and stderr says which and why
+  2  something failed, and stderr says what")]
+pub(crate) struct ImportArgs {
+    /// The file; - is stdin.
+    #[arg(value_name = "FILE", value_parser = path())]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The copy is whole and checked, and only its owner can read it. It has the accounts, rooms and messages, but
+no keys: identity.key is a file of its own. To restore it, stop the server, remove fernwire.db-wal and
+fernwire.db-shm from the data directory, and put the copy there as fernwire.db.")]
+pub(crate) struct BackupArgs {
+    /// The file to write; never overwritten.
+    #[arg(value_name = "FILE", value_parser = path())]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a history is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Markdown, with local times.
+    Md,
+    /// An object a line as `fernwire chat --json` prints it for history, with times in UTC.
+    Json,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Everything that was said in the room up to now is written, oldest first. Nothing in it can act on a terminal,
+nor as Markdown or HTML. Conversations between two people are theirs alone, and cannot be exported.")]
+pub(crate) struct ExportArgs {
+    /// The room, such as '#lobby', in quotes since # begins a comment in most shells.
+    #[arg(long, value_name = "ROOM", value_parser = parse_room)]
+    pub(crate) room: RoomName,
+    /// How to write it.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "md")]
+    pub(crate) format: ExportFormat,
+    /// The file to write; never overwritten [default: stdout].
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
 #[derive(Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell.
@@ -358,6 +486,15 @@ pub(crate) struct ManArgs {
 
 fn parse_tick(text: &str) -> Result<Duration, String> {
     parse_time(text, &TICK).ok_or_else(|| format!("a tick is a duration from {TICK}, such as 1s or 250ms"))
+}
+
+fn parse_room(text: &str) -> Result<RoomName, String> {
+    text.parse().map_err(|error| match error {
+        NameError::NotARoom => {
+            format!("{error}; what two people have said to each other is theirs alone, and cannot be exported")
+        }
+        error => error.to_string(),
+    })
 }
 
 /// Paths of commands whose configuration the library does not check for us.

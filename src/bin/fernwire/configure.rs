@@ -12,7 +12,7 @@ use fernwire::config::server::{
 use fernwire::config::services::SubmitSettings;
 use fernwire::transport::endpoint::Endpoint;
 
-use crate::cli::{IdArgs, ServeArgs};
+use crate::cli::{IdArgs, ServeArgs, StateArgs};
 
 const TLS_CERT: [&str; 2] = ["--tls-cert", "FERNWIRE_TLS_CERT"];
 const TLS_KEY: [&str; 2] = ["--tls-key", "FERNWIRE_TLS_KEY"];
@@ -78,6 +78,11 @@ pub(crate) fn server(args: ServeArgs, origins: &Origins) -> Result<ServerConfig,
 pub(crate) fn server_to_show(args: IdArgs, origins: &Origins) -> Result<ServerConfig, ConfigError> {
     let (listen, data) = (origins.listen(args.listen), origins.data(args.data));
     load(origins.config(args.config), ServerSettings { listen, data, ..Default::default() })
+}
+
+/// What a server would run with that is started where a command is called like this.
+pub(crate) fn server_of(args: StateArgs, origins: &Origins) -> Result<ServerConfig, ConfigError> {
+    load(origins.config(args.config), ServerSettings { data: origins.data(args.data), ..Default::default() })
 }
 
 fn load(named: Option<Given<PathBuf>>, flags: ServerSettings) -> Result<ServerConfig, ConfigError> {

@@ -6,6 +6,7 @@ use clap::FromArgMatches;
 
 mod account;
 mod again;
+mod backup;
 mod certs;
 mod chat;
 mod check;
@@ -13,6 +14,7 @@ mod cli;
 mod completions;
 mod configure;
 mod connect;
+mod export;
 mod id;
 mod keygen;
 mod log;
@@ -21,8 +23,10 @@ mod man;
 mod output;
 mod query;
 mod serve;
+mod state;
 mod submit;
 mod systemd;
+mod users;
 
 use cli::{Cli, Command};
 use configure::Origins;
@@ -39,6 +43,9 @@ fn main() -> ExitCode {
         Command::Keygen(args) => keygen::run(&args),
         Command::Certs(args) => certs::run(&args),
         Command::Id(args) => id::run(args, &Origins::of(&matches)),
+        Command::Users(args) => users::run(args, &Origins::of(&matches)),
+        Command::Backup(args) => backup::run(args, &Origins::of(&matches)),
+        Command::Export(args) => export::run(args, &Origins::of(&matches)),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::model::Visible;
-use crate::model::name::UserName;
+use crate::model::name::{MAX_USER_NAME, NameError, UserName};
 use crate::store::Credential;
 
 use super::password::imported;
@@ -53,7 +53,13 @@ pub fn read(text: &str) -> Vec<Result<Imported, Unusable>> {
 
 fn account(text: &str) -> Result<(UserName, Credential), String> {
     let (name, hash) = text.split_once(':').ok_or("it is not NAME:HASH")?;
-    let name: UserName = name.trim().parse().map_err(|error| format!("{}: {error}", Visible(name.trim())))?;
+    let name = name.trim();
+    let name: UserName = name.parse().map_err(|error: NameError| match name {
+        "" => "there is no name before the colon".to_owned(),
+        // Whoever has put the hash first does not see it again.
+        hash if hash.contains('$') => error.to_string(),
+        name => format!("{}: {error}", Visible(&name.chars().take(MAX_USER_NAME).collect::<String>())),
+    })?;
     // Python's repr of bytes is what ends up in files that were written carelessly.
     let hash = hash.trim();
     let hash = hash.strip_prefix("b'").and_then(|hash| hash.strip_suffix('\'')).unwrap_or(hash);
@@ -70,13 +76,15 @@ mod tests {
     #[test]
     fn what_breaks_a_rule_is_reported_and_the_rest_comes_in() {
         let hash = bcrypt::hash("Correct-1", 4).unwrap();
-        let text = format!("# users\n\nada:{hash}\r\nb b:{hash}\nADA:{hash}\nno hash\ncara:x\n dora : b'{hash}' \n");
+        let text = format!(
+            "# users\n\nada:{hash}\r\nb b:{hash}\nADA:{hash}\nno hash\ncara:x\n dora : b'{hash}' \n{hash}:eve\n:{hash}"
+        );
         let (good, bad): (Vec<_>, Vec<_>) = read(&text).into_iter().partition(Result::is_ok);
         let good: Vec<_> =
             good.into_iter().map(|entry| entry.unwrap()).map(|entry| (entry.line, entry.name.to_string())).collect();
         assert_eq!(good, [(3, "ada".to_owned()), (8, "dora".to_owned())]);
         let bad: Vec<_> = bad.into_iter().map(|entry| entry.unwrap_err()).collect();
-        assert_eq!(bad.iter().map(|entry| entry.line).collect::<Vec<_>>(), [4, 5, 6, 7]);
+        assert_eq!(bad.iter().map(|entry| entry.line).collect::<Vec<_>>(), [4, 5, 6, 7, 9, 10]);
         assert!(bad.iter().all(|entry| !entry.to_string().contains(&hash)));
         assert!(bad[0].reason.contains("` `") && bad[1].reason.contains("earlier"), "{bad:?}");
     }

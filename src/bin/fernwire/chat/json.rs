@@ -55,7 +55,8 @@ pub(super) fn event(event: &Event) -> Value {
     }
 }
 
-pub(super) fn history(with: &Target, entry: &Entry) -> Value {
+/// Something that was said at some other time.
+pub(crate) fn history(with: &Target, entry: &Entry) -> Value {
     said("history", with, entry)
 }
 
@@ -87,7 +88,7 @@ fn said(event: &str, with: &Target, entry: &Entry) -> Value {
 }
 
 /// RFC 3339 in UTC, with milliseconds; null for a time that no calendar has.
-fn time(millis: i64) -> Value {
+pub(crate) fn time(millis: i64) -> Value {
     Timestamp::from_millisecond(millis).map_or(Value::Null, |time| json!(format!("{time:.3}")))
 }
 

@@ -131,7 +131,11 @@ impl<'a> Page<'a> {
     pub(super) fn render(&self) -> io::Result<String> {
         let mut subject = self.subject().clone().after_help(Resettable::Reset).version(None);
         let usage = subject.render_usage().to_string();
-        let subject = subject.override_usage(usage.trim_start_matches("Usage: ").to_owned());
+        let mut subject = subject.override_usage(usage.trim_start_matches("Usage: ").to_owned());
+        if self.command.is_some() {
+            // They have no pages of their own, which would be named here.
+            subject = subject.mut_subcommands(|command| command.hide(true));
+        }
         let man = Man::new(subject.subcommand_help_heading("COMMANDS"))
             // An argument with nothing in it would be left out, and the next take its place.
             .date("\"\"")
@@ -159,8 +163,9 @@ impl<'a> Page<'a> {
 
     fn own_sections(&self) -> Roff {
         let mut roff = Roff::new();
+        self.nested_commands(&mut roff);
         let help = self.command.map(after_help).unwrap_or_default();
-        let notes: Vec<_> = help.split("\n\n").filter(|note| !note.starts_with(EXIT_CODES)).collect();
+        let notes = notes(&help);
         if !help.is_empty() && !notes.is_empty() {
             roff.control("SH", ["NOTES"]);
             notes.iter().for_each(|note| block(&mut roff, note));
@@ -172,8 +177,30 @@ impl<'a> Page<'a> {
         roff
     }
 
+    /// What a command such as `users list` takes beside what all those of `users` take.
+    fn nested_commands(&self, roff: &mut Roff) {
+        let Some(command) = self.command.filter(|command| command.has_subcommands()) else { return };
+        roff.control("SH", ["COMMANDS"]);
+        for nested in command.get_subcommands() {
+            let usage = nested.clone().render_usage().to_string();
+            roff.control("SS", [usage.trim_start_matches("Usage: ")]);
+            roff.text([roman(nested.get_about().map(StyledStr::to_string).unwrap_or_default())]);
+            for argument in
+                nested.get_arguments().filter(|argument| !argument.is_global_set() && argument.get_id() != "help")
+            {
+                item(
+                    roff,
+                    &argument.to_string(),
+                    roman(argument.get_help().map(StyledStr::to_string).unwrap_or_default()),
+                );
+            }
+            notes(&after_help(nested)).iter().for_each(|note| block(roff, note));
+        }
+    }
+
     fn exit_status(&self, roff: &mut Roff) {
-        let help: Vec<_> = self.commands().into_iter().map(after_help).collect();
+        let commands = self.commands().into_iter();
+        let help: Vec<_> = commands.flat_map(|command| with_nested(command).map(after_help)).collect();
         let special = help.iter().flat_map(|help| help.split("\n\n")).find_map(|note| note.strip_prefix(EXIT_CODES));
         roff.control("SH", ["EXIT STATUS"]);
         block(roff, special.unwrap_or(USUAL_EXIT_CODES).trim_matches('\n'));
@@ -196,9 +223,10 @@ impl<'a> Page<'a> {
         let mut variables: Vec<(String, String, Vec<String>)> = Vec::new();
         for command in self.commands() {
             let page = format!("{}(1)", name(command));
-            for argument in command.get_arguments() {
+            for argument in with_nested(command).flat_map(Command::get_arguments) {
                 let (Some(variable), Some(flag)) = (argument.get_env(), argument.get_long()) else { continue };
                 match variables.iter_mut().find(|(known, ..)| variable == known.as_str()) {
+                    Some((_, _, pages)) if pages.last() == Some(&page) => {}
                     Some((_, _, pages)) => pages.push(page.clone()),
                     None => {
                         let variable = variable.to_string_lossy().into_owned();
@@ -213,7 +241,11 @@ impl<'a> Page<'a> {
     /// Those that matter here, as the name and the text of each.
     fn matching(&self, items: &[Item]) -> Vec<(String, String)> {
         let commands = self.commands();
-        let has = |id: &&str| commands.iter().any(|command| command.get_arguments().any(|found| found.get_id() == *id));
+        let has = |id: &&str| {
+            commands
+                .iter()
+                .any(|command| with_nested(command).flat_map(Command::get_arguments).any(|found| found.get_id() == *id))
+        };
         let matching = items.iter().filter(|item| item.arguments.iter().any(has));
         matching.map(|item| (item.name.to_owned(), item.text.to_owned())).collect()
     }
@@ -240,6 +272,16 @@ fn listed(names: &[String]) -> String {
         [name] => name.clone(),
         [names @ .., last] => format!("{} and {last}", names.join(", ")),
     }
+}
+
+/// The command, and those below it.
+fn with_nested(command: &Command) -> impl Iterator<Item = &Command> {
+    [command].into_iter().chain(command.get_subcommands())
+}
+
+/// The paragraphs after the options, without the exit codes.
+fn notes(help: &str) -> Vec<&str> {
+    help.split("\n\n").filter(|note| !note.is_empty() && !note.starts_with(EXIT_CODES)).collect()
 }
 
 fn after_help(command: &Command) -> String {
