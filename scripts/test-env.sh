@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes what the tests compare us with: a Python environment, target/python, with one pinned package; and openssl.
+# Makes what the tests compare us with: a Python environment, target/python, with pinned packages; and openssl.
 set -euo pipefail
 
-cryptography=cryptography==50.0.2
+packages=(bcrypt==5.0.0 cryptography==50.0.2)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=target/python/bin/python3
@@ -23,7 +23,7 @@ if ! command -v openssl >/dev/null; then
     openssl version
 fi
 
-if "$python" -c 'import cryptography' 2>/dev/null; then
+if "$python" -c 'import bcrypt, cryptography' 2>/dev/null; then
     exit 0
 fi
 
@@ -35,5 +35,5 @@ fi
 mkdir -p target
 # An environment that was cut off half-way, or whose Python has gone, is made anew.
 python3 -m venv --clear target/python
-"$python" -m pip install --quiet --disable-pip-version-check "$cryptography"
-"$python" -c 'import cryptography'
+"$python" -m pip install --quiet --disable-pip-version-check "${packages[@]}"
+"$python" -c 'import bcrypt, cryptography'

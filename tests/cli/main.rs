@@ -5,11 +5,13 @@
 #[path = "../program/mod.rs"]
 mod program;
 
+mod backup;
 mod bad_input;
 mod certs;
 mod chat;
 mod config;
 mod connecting;
+mod export;
 mod keys;
 mod log;
 mod log_service;
@@ -21,3 +23,4 @@ mod submit;
 mod systemd;
 mod tls;
 mod trust;
+mod users;

@@ -114,6 +114,16 @@ fn what_is_quoted_and_what_is_said_after_the_options_arrive_on_the_page() {
             "fernwire-submit(1), which counts more",
         ],
     );
+    reads(
+        "pages/fernwire-users.1",
+        &[
+            "fernwire users passwd [OPTIONS] <NAME>",
+            "--password-file <FILE> The file with the new password",
+            "--yes Delete it without asking",
+            "NAME:HASH, with a hash as Python's bcrypt writes it ($2b$12$...)",
+            "1 at least one line was left out",
+        ],
+    );
 }
 
 #[test]

@@ -353,8 +353,8 @@ pub(crate) struct StateArgs {
 
 #[derive(Args)]
 #[command(after_help = "\
-It works on the server's own database, beside a running server and without one, as the user who runs the server.
-Times are local; with --json they are in UTC.")]
+It works on the server's own database, beside a running server and without one, as the user who
+runs the server. Times are local; with --json they are in UTC.")]
 pub(crate) struct UsersArgs {
     #[command(subcommand)]
     pub(crate) command: UsersCommand,
@@ -404,10 +404,10 @@ pub(crate) struct DeleteArgs {
 
 #[derive(Args)]
 #[command(after_help = "\
-A line is NAME:HASH, where HASH is as Python's bcrypt writes it ($2b$12$...). Empty lines, and lines that
-begin with #, say nothing. What cannot be used is told with the number of its line, and the rest comes in.
-Names that are taken keep their password, so importing a file twice does no harm. If there is no database
-yet, it is made.
+A line is NAME:HASH, with a hash as Python's bcrypt writes it ($2b$12$...). Empty lines, and lines
+that begin with #, say nothing. What cannot be used is told with the number of its line, and the
+rest comes in. Names that are taken keep their password, so importing a file twice does no harm. If
+there is no database yet, it is made.
 
 Exit codes:
   0  done; every line came in
@@ -421,9 +421,9 @@ pub(crate) struct ImportArgs {
 
 #[derive(Args)]
 #[command(after_help = "\
-The copy is whole and checked, and only its owner can read it. It has the accounts, rooms and messages, but
-no keys: identity.key is a file of its own. To restore it, stop the server, remove fernwire.db-wal and
-fernwire.db-shm from the data directory, and put the copy there as fernwire.db.")]
+The copy is whole and checked, and only its owner can read it. It has the accounts, rooms and
+messages, but no keys: identity.key is a file of its own. To restore it, stop the server, remove
+fernwire.db-wal and fernwire.db-shm from the data directory, and put the copy there as fernwire.db.")]
 pub(crate) struct BackupArgs {
     /// The file to write; never overwritten.
     #[arg(value_name = "FILE", value_parser = path())]
@@ -438,16 +438,16 @@ pub(crate) struct BackupArgs {
 /// How a history is written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// Markdown, with local times.
     Md,
-    /// An object a line as `fernwire chat --json` prints it for history, with times in UTC.
     Json,
 }
 
 #[derive(Args)]
 #[command(after_help = "\
-Everything that was said in the room up to now is written, oldest first. Nothing in it can act on a terminal,
-nor as Markdown or HTML. Conversations between two people are theirs alone, and cannot be exported.")]
+Everything that was said in the room up to now is written, oldest first: md is Markdown with local
+times, and json is an object a line as `fernwire chat --json` prints it for history, with times in
+UTC. Nothing that was said can act on a terminal, nor as Markdown or HTML. Conversations between two
+people are theirs alone, and cannot be exported.")]
 pub(crate) struct ExportArgs {
     /// The room, such as '#lobby', in quotes since # begins a comment in most shells.
     #[arg(long, value_name = "ROOM", value_parser = parse_room)]
