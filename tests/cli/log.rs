@@ -114,6 +114,7 @@ fn the_level_decides_what_is_written() {
         let server = sandbox.serve(&["--log-level", level]);
         sandbox.run(&["query", server.url(), "SetA-One"]).is_timestamps(1);
         send(&server, HTTP);
+        server.log().wait_until_count(HTTP_COMPLAINT, fails);
         let log = server.stop();
         let count = |words| log.matches(words).count();
         // Whoever is complained of is named, whatever else is left out.

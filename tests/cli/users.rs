@@ -293,7 +293,6 @@ fn on_a_terminal_a_password_is_asked_for_twice_and_not_shown() {
     types("The same again: ", "Correct-3");
     let differ = types("Password: ", "correct");
     assert!(differ.contains("These two differ."), "{differ}");
-    types("The same again: ", "correct");
     let refused = types("Password: ", "Correct-2");
     assert!(refused.contains("Not this one: a password has at least 8 characters."), "{refused}");
     types("The same again: ", "Correct-2");

@@ -22,7 +22,7 @@ pub(crate) const NOBODY_TO_ASK: &str =
     "the password is missing: name its file with --password-file, or set FERNWIRE_PASSWORD";
 
 /// How often a person may try to remember a password.
-pub(crate) const MAX_TRIES: u32 = 3;
+const MAX_TRIES: u32 = 3;
 
 const CTRL_C: u8 = 3;
 const CTRL_D: u8 = 4;
@@ -131,14 +131,17 @@ pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// A password that was typed twice.
+/// A password that keeps the rules and was typed twice. A person may try as often as he likes, or give up.
 pub(crate) fn ask_new_password() -> anyhow::Result<Password> {
     loop {
-        let password = read_hidden("Password: ")?;
-        if *read_hidden("The same again: ")? == *password {
-            return Ok(Password::new(password.as_str()));
+        let password = Password::new(read_hidden("Password: ")?.as_str());
+        if let Err(rule) = password.check() {
+            output::note(format_args!("Not this one: {rule}."));
+        } else if *read_hidden("The same again: ")? == password.expose() {
+            return Ok(password);
+        } else {
+            output::note("These two differ.");
         }
-        output::note("These two differ.");
     }
 }
 

@@ -68,6 +68,10 @@ async fn talk(chat: Chat, events: Events, screen: Screen) -> anyhow::Result<Exit
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut showing = std::pin::pin!(show(&chat, events, &screen));
     let typing = async {
+        // A script's lines come at once, and are about what is there when everything missed has come.
+        if !screen.borrow().on_terminal {
+            wait_until(ready.clone()).await;
+        }
         let result = type_lines(&chat, &screen).await;
         wait_until(ready).await;
         chat.quit();

@@ -14,7 +14,7 @@ use serde_json::json;
 
 mod import;
 
-use crate::account::{self, MAX_TRIES, NOBODY_TO_ASK};
+use crate::account::{self, NOBODY_TO_ASK};
 use crate::chat::json::time;
 use crate::cli::{DeleteArgs, PasswdArgs, UsersArgs, UsersCommand};
 use crate::configure::Origins;
@@ -93,28 +93,15 @@ fn passwd(folder: &Path, args: &PasswdArgs, json: bool) -> anyhow::Result<()> {
     })
 }
 
-/// One that keeps the rules; a person may try again.
+/// One that keeps the rules.
 fn new_password(args: &PasswdArgs) -> anyhow::Result<Password> {
-    let refused = |rule| anyhow!("the password is not set: {rule}");
-    if let Some(password) = account::given_password(args.password_file.as_deref())? {
-        if args.password_file.is_none() {
-            output::note("The new password is the one in FERNWIRE_PASSWORD.");
-        }
-        password::check(&password).map_err(refused)?;
-        return Ok(password);
+    let Some(password) = account::given_password(args.password_file.as_deref())? else {
+        return if account::can_ask() { account::ask_new_password() } else { bail!("{NOBODY_TO_ASK}") };
+    };
+    if args.password_file.is_none() {
+        output::note("The new password is the one in FERNWIRE_PASSWORD.");
     }
-    if !account::can_ask() {
-        bail!("{NOBODY_TO_ASK}");
-    }
-    for _ in 1..MAX_TRIES {
-        let password = account::ask_new_password()?;
-        match password::check(&password) {
-            Ok(()) => return Ok(password),
-            Err(rule) => output::note(format_args!("Not this one: {rule}.")),
-        }
-    }
-    let password = account::ask_new_password()?;
-    password::check(&password).map_err(refused)?;
+    password.check().map_err(|rule| anyhow!("the password is not set: {rule}"))?;
     Ok(password)
 }
 

@@ -265,15 +265,6 @@ impl<'a> Page<'a> {
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [name] => name.clone(),
-        [names @ .., last] => format!("{} and {last}", names.join(", ")),
-    }
-}
-
 /// The command, and those below it.
 fn with_nested(command: &Command) -> impl Iterator<Item = &Command> {
     [command].into_iter().chain(command.get_subcommands())
