@@ -17,7 +17,7 @@ use super::document::{Entry, Lines, Section, Source};
 use super::problem::{ConfigError, Given, Place, Problem};
 use super::secrecy::{shown, without_keys};
 use super::server::{LimitSettings, LogSettings, QuerySettings, ServerSettings, ServiceSettings, TlsSettings};
-use super::services::{LogServiceSettings, SubmitSettings};
+use super::services::{ChatSettings, LogServiceSettings, SubmitSettings};
 use crate::keys::files::dangling_link;
 use crate::model::is_treacherous;
 use crate::service::query::Table;
@@ -174,10 +174,20 @@ fn limits(mut section: Section<'_>) -> Result<LimitSettings, ConfigError> {
 
 fn services(mut section: Section<'_>) -> Result<ServiceSettings, ConfigError> {
     let query = query(section.section("query")?)?;
+    let chat = chat(section.section("chat")?)?;
     let log = log_service(section.section("log")?)?;
     let submit = submit(section.section("submit")?)?;
     section.finish()?;
-    Ok(ServiceSettings { query, log, submit })
+    Ok(ServiceSettings { query, chat, log, submit })
+}
+
+fn chat(mut chat: Section<'_>) -> Result<ChatSettings, ConfigError> {
+    let settings = ChatSettings {
+        enabled: chat.take("enabled").map(Entry::switch).transpose()?,
+        signup: chat.take("signup").map(Entry::switch).transpose()?,
+    };
+    chat.finish()?;
+    Ok(settings)
 }
 
 fn log_service(mut log: Section<'_>) -> Result<LogServiceSettings, ConfigError> {
@@ -283,6 +293,7 @@ mod tests {
             "[limits]\n",
             "[services]\n",
             "[services.query]\n",
+            "[services.chat]\n",
             "[services.log]\n",
             "[services.submit]\n",
         ];

@@ -7,7 +7,9 @@ use super::file::{self, Chosen};
 use super::log::{LogFormat, LogLevel};
 use super::problem::{ConfigError, Given, Place, Problem};
 use super::secrecy::is_key;
-use super::services::{LogServiceConfig, LogServiceSettings, Openable, SubmitConfig, SubmitSettings};
+use super::services::{
+    ChatConfig, ChatSettings, LogServiceConfig, LogServiceSettings, Openable, SubmitConfig, SubmitSettings,
+};
 use super::{Kex, Limits, TlsFiles};
 use crate::service::query::{DEFAULT_TICK, Table};
 use crate::transport::endpoint::{Address, Endpoint};
@@ -43,6 +45,8 @@ pub struct ServerSettings {
 pub struct ServiceSettings {
     /// The query service.
     pub query: QuerySettings,
+    /// Chat, and the accounts for it.
+    pub chat: ChatSettings,
     /// The message log.
     pub log: LogServiceSettings,
     /// Data submission.
@@ -114,6 +118,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// The query service, if it is offered.
     pub query: Option<QueryConfig>,
+    /// Chat, and the accounts for it.
+    pub chat: ChatConfig,
     /// The message log, if it is offered.
     pub log_service: Option<LogServiceConfig>,
     /// Data submission, if it is offered.
@@ -173,6 +179,7 @@ impl ServerConfig {
             log_format: value_or(settings.log.format, LogFormat::default()),
             limits: settings.limits.resolve()?,
             query: settings.services.query.resolve(),
+            chat: settings.services.chat.resolve(),
             log_service: settings.services.log.resolve(&open),
             submit: settings.services.submit.resolve(&open),
         })
@@ -208,6 +215,7 @@ impl ServerSettings {
             open: self.open.or(others.open),
             services: ServiceSettings {
                 query: self.services.query.over(others.services.query),
+                chat: self.services.chat.over(others.services.chat),
                 log: self.services.log.over(others.services.log),
                 submit: self.services.submit.over(others.services.submit),
             },

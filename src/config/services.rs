@@ -61,6 +61,24 @@ impl FromStr for SubmitTo {
     }
 }
 
+/// What is said of chat and its accounts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ChatSettings {
+    /// Whether chat is offered.
+    pub enabled: Option<Given<bool>>,
+    /// Whether people may make accounts for themselves.
+    pub signup: Option<Given<bool>>,
+}
+
+/// What chat and its accounts run with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChatConfig {
+    /// Whether chat is offered. Accounts are there either way: the other services go by them too.
+    pub enabled: bool,
+    /// Whether people may make accounts for themselves.
+    pub signup: bool,
+}
+
 /// What is said of the message log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LogServiceSettings {
@@ -103,6 +121,16 @@ pub struct SubmitConfig {
     pub file: Option<Place>,
     /// Who may use it.
     pub access: Access,
+}
+
+impl ChatSettings {
+    pub(super) fn over(self, others: Self) -> Self {
+        Self { enabled: self.enabled.or(others.enabled), signup: self.signup.or(others.signup) }
+    }
+
+    pub(super) fn resolve(self) -> ChatConfig {
+        ChatConfig { enabled: is_offered(self.enabled), signup: self.signup.is_none_or(|given| given.value) }
+    }
 }
 
 impl LogServiceSettings {

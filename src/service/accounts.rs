@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::bucket::{Bucket, Rate};
 use super::caller::{Caller, Identity};
-use super::{ReplySink, in_whole_seconds, now, unavailable};
+use super::{ReplySink, in_whole_seconds, now, refused, unavailable};
 use crate::model::name::UserName;
 use crate::model::password::Password;
 use crate::model::peer::Source;
@@ -38,6 +38,7 @@ pub struct Accounts {
     store: Store,
     hasher: Hasher,
     throttle: Throttle,
+    may_sign_up: bool,
     /// A std mutex: held for map operations, never across an await.
     signups: Mutex<HashMap<Source, Bucket>>,
 }
@@ -45,7 +46,13 @@ pub struct Accounts {
 impl Accounts {
     /// Keeps accounts in the store; `cost` is bcrypt's, see [`password::COST`].
     pub fn new(store: Store, cost: u32) -> Self {
-        Self { store, hasher: Hasher::new(cost), throttle: Throttle::default(), signups: Mutex::default() }
+        let (hasher, throttle) = (Hasher::new(cost), Throttle::default());
+        Self { store, hasher, throttle, may_sign_up: true, signups: Mutex::default() }
+    }
+
+    /// The same, but nobody makes an account for himself.
+    pub fn without_signup(self) -> Self {
+        Self { may_sign_up: false, ..self }
     }
 
     /// Answers a request; a session that proves an account is that account's from then on.
@@ -78,6 +85,9 @@ impl Accounts {
     }
 
     async fn sign_up(&self, caller: &Caller, name: UserName, password: Password) -> Result<Account, RequestError> {
+        if !self.may_sign_up {
+            return Err(refused("nobody makes an account here for himself; ask whoever runs the server for one"));
+        }
         password.check().map_err(|broken| RequestError::new(ErrorCode::BadRequest, broken.to_string()))?;
         let taken = || {
             let message = format!("the name {name} has an owner; log in if it is you, or take another");

@@ -318,3 +318,21 @@ fn on_a_terminal_nobody_is_deleted_without_a_yes() {
     }
     assert!(listed(&sandbox, &[])[0]["deleted"].is_string());
 }
+
+#[test]
+fn where_nobody_makes_an_account_for_himself_the_operator_does() {
+    let sandbox = Sandbox::new();
+    sandbox.write("f.toml", 0o600, "[services.chat]\nsignup = false\n");
+    let server = sandbox.serve(&["--config", &sandbox.arg("f.toml")]);
+    let refused = enter(&sandbox, &server, "ada", "Correct-1", &["--signup"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("ask whoever runs the server"), "{refused:?}");
+    let add = |name: &str, password: &str| {
+        let mut command = sandbox.fernwire(&["users", "add", name]);
+        sandbox.start(command.env("FERNWIRE_PASSWORD", password)).wait()
+    };
+    assert_eq!(add("ada", "Correct-1").stdout, "ada has an account\n");
+    is_in(enter(&sandbox, &server, "ada", "Correct-1", &[]));
+    let taken = add("ADA", "Correct-2");
+    assert!(taken.code == Some(2) && taken.stderr.contains("the name ada is taken"), "{taken:?}");
+    assert!(add("bob", "weak").stderr.contains("at least 8 characters"));
+}

@@ -54,6 +54,8 @@ fn report(config: &ServerConfig) -> anyhow::Result<String> {
         let (entries, tick) = (query.table.entries(), in_words(query.tick));
         writeln!(report, "  services    query (a table of {entries}, a timestamp every {tick})")?;
     }
+    let signup = if config.chat.signup { "" } else { ", and accounts are made by `fernwire users add`" };
+    writeln!(report, "  chat        {}{signup}", if config.chat.enabled { "offered" } else { "not offered" })?;
     if let Some(log) = &config.log_service {
         let file = log.file.path.display();
         writeln!(report, "  message log {file}{}", for_whom(log.access))?;

@@ -369,12 +369,25 @@ pub(crate) struct UsersArgs {
 pub(crate) enum UsersCommand {
     /// List the accounts: when each was made, when it last logged in, and when it was deleted, if it was.
     List,
+    /// Make an account for somebody.
+    Add(AddArgs),
     /// Give an account a new password, which also brings a deleted account back.
     Passwd(PasswdArgs),
     /// Delete an account: nobody can log in to it, what was said stays, and the name stays taken.
     Delete(DeleteArgs),
     /// Make accounts from another program's names and bcrypt hashes; people keep the passwords that they have.
     Import(ImportArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct AddArgs {
+    /// The account: 1 to 32 letters, digits, `_`, `.`, `-` and `@`.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: UserName,
+    /// The file with its password, which nobody else may be able to read [default: FERNWIRE_PASSWORD, then it is asked
+    /// for on a terminal].
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 #[derive(Args)]

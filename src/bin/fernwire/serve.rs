@@ -112,10 +112,15 @@ async fn serve(config: ServerConfig, console: bool, log: &Log) -> anyhow::Result
 fn services(config: &ServerConfig, store: &Store, feed: Feed) -> Services {
     Services {
         query: config.query.as_ref().map(|query| Query::new(query.table.clone(), query.tick)),
-        accounts: Some(Accounts::new(store.clone(), password::COST)),
-        chat: Some(Chat::new(store.clone(), feed)),
+        accounts: Some(accounts(config, store)),
+        chat: config.chat.enabled.then(|| Chat::new(store.clone(), feed)),
         ..Services::default()
     }
+}
+
+fn accounts(config: &ServerConfig, store: &Store) -> Accounts {
+    let accounts = Accounts::new(store.clone(), password::COST);
+    if config.chat.signup { accounts } else { accounts.without_signup() }
 }
 
 /// Completes when somebody at the server's terminal wants it to stop; without anybody there, never.

@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail};
 use fernwire::model::name::UserName;
 use fernwire::model::password::Password;
 use fernwire::service::accounts::password::{self, COST};
-use fernwire::store::{AccountSummary, Store};
+use fernwire::store::{AccountSummary, Credential, Store};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -16,16 +16,17 @@ mod import;
 
 use crate::account::{self, NOBODY_TO_ASK};
 use crate::chat::json::time;
-use crate::cli::{DeleteArgs, PasswdArgs, UsersArgs, UsersCommand};
+use crate::cli::{AddArgs, DeleteArgs, PasswdArgs, UsersArgs, UsersCommand};
 use crate::configure::Origins;
 use crate::output::{self, Unwritten};
-use crate::state::{self, minute, with_store};
+use crate::state::{self, minute, now, with_store, with_store_made};
 
 pub(crate) fn run(args: UsersArgs, origins: &Origins) -> anyhow::Result<ExitCode> {
     let UsersArgs { command, state, json } = args;
     let folder = state::folder(state, origins)?;
     match command {
         UsersCommand::List => list(&folder, json)?,
+        UsersCommand::Add(args) => add(&folder, &args, json)?,
         UsersCommand::Passwd(args) => passwd(&folder, &args, json)?,
         UsersCommand::Delete(args) => delete(&folder, &args, json)?,
         UsersCommand::Import(args) => return import::run(&folder, &args, json),
@@ -70,12 +71,32 @@ fn table(accounts: &[AccountSummary]) -> Result<(), Unwritten> {
     })
 }
 
+fn add(folder: &Path, args: &AddArgs, json: bool) -> anyhow::Result<()> {
+    with_store_made(folder, async |store| {
+        if let Some(account) = store.accounts().await?.into_iter().find(|account| account.name == args.name) {
+            let deleted = if account.deleted.is_some() { ", though it is deleted" } else { "" };
+            bail!("the name {} is taken{deleted}; `fernwire users passwd` gives it a new password", account.name);
+        }
+        let credential = hashed(&new_password(args.password_file.as_deref())?)?;
+        let account = store.create_account(args.name.clone(), credential, now()).await?;
+        let account = account.ok_or_else(|| anyhow!("the name {} was taken just now", args.name))?;
+        match json {
+            true => output::json(&json!({ "name": account.name }))?,
+            false => output::result(format_args!("{} has an account", account.name))?,
+        }
+        Ok(())
+    })
+}
+
+fn hashed(password: &Password) -> anyhow::Result<Credential> {
+    password::hash_now(password, COST)
+        .map_err(|error| anyhow!("the password is not set, because it could not be hashed: {error}"))
+}
+
 fn passwd(folder: &Path, args: &PasswdArgs, json: bool) -> anyhow::Result<()> {
     with_store(folder, async |store| {
         let account = find(store, &args.name).await?;
-        let password = new_password(args)?;
-        let credential = password::hash_now(&password, COST)
-            .map_err(|error| anyhow!("the password is not set, because it could not be hashed: {error}"))?;
+        let credential = hashed(&new_password(args.password_file.as_deref())?)?;
         if !store.set_credential(&account.name, credential).await? {
             return Err(unknown(&account.name));
         }
@@ -94,11 +115,11 @@ fn passwd(folder: &Path, args: &PasswdArgs, json: bool) -> anyhow::Result<()> {
 }
 
 /// One that keeps the rules.
-fn new_password(args: &PasswdArgs) -> anyhow::Result<Password> {
-    let Some(password) = account::given_password(args.password_file.as_deref())? else {
+fn new_password(file: Option<&Path>) -> anyhow::Result<Password> {
+    let Some(password) = account::given_password(file)? else {
         return if account::can_ask() { account::ask_new_password() } else { bail!("{NOBODY_TO_ASK}") };
     };
-    if args.password_file.is_none() {
+    if file.is_none() {
         output::note("The new password is the one in FERNWIRE_PASSWORD.");
     }
     password.check().map_err(|rule| anyhow!("the password is not set: {rule}"))?;
