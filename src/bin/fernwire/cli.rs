@@ -434,9 +434,10 @@ pub(crate) struct ImportArgs {
 
 #[derive(Args)]
 #[command(after_help = "\
-The copy is whole and checked, and only its owner can read it. It has the accounts, rooms and
-messages, but no keys: identity.key is a file of its own. To restore it, stop the server, remove
-fernwire.db-wal and fernwire.db-shm from the data directory, and put the copy there as fernwire.db.")]
+The copy is whole and checked, and only its owner can read it. It has the accounts, what was said,
+the message log and what was submitted, but no keys: identity.key is a file of its own. To restore
+it, stop the server, remove fernwire.db-wal and fernwire.db-shm from the data directory, and put the
+copy there as fernwire.db.")]
 pub(crate) struct BackupArgs {
     /// The file to write; never overwritten.
     #[arg(value_name = "FILE", value_parser = path())]

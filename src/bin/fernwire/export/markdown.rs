@@ -91,3 +91,52 @@ fn begins_link(before: &str, from_here: &str) -> bool {
     let after_www = || before.as_bytes().last_chunk::<3>().is_some_and(|end| end.eq_ignore_ascii_case(b"www"));
     from_here.starts_with("://") || from_here.starts_with('.') && after_www()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_begins_something_only_at_the_beginning_is_left_alone_elsewhere() {
+        for (text, escaped) in [
+            ("# a # b", r"\# a # b"),
+            ("   - a - b", r"   \- a - b"),
+            ("12. a 12. b", r"12\. a 12. b"),
+            ("12) a", r"12\) a"),
+            ("1234", "1234"),
+            ("+1 :-) = x", r"\+1 :-) = x"),
+            ("", ""),
+            ("  ", "  "),
+            ("\u{a0}# a", "\u{a0}\\# a"),
+            ("\t# a", r"\\t# a"),
+        ] {
+            assert_eq!(line(text), escaped);
+        }
+    }
+
+    #[test]
+    fn a_text_of_dots_is_escaped_as_fast_as_any_other() {
+        let text = ".".repeat(1 << 20);
+        assert_eq!(line(&text), text);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_has_a_meaning_is_left(text in r"([ -~\n\r\t]|\PC|[\u{0}-\u{1f}\u{80}-\u{9f}\u{2028}\u{202e}]){0,60}") {
+            let escaped = lines(&text);
+            let mut lines = escaped.split('\n').peekable();
+            while let Some(line) = lines.next() {
+                let line = if lines.peek().is_some() { line.strip_suffix('\\').unwrap() } else { line };
+                let mut chars = line.chars();
+                while let Some(c) = chars.next() {
+                    prop_assert!(!c.is_control() && c != '\u{2028}' && c != '\u{202e}', "{escaped:?}");
+                    let bare = if c == '\\' { chars.next().is_none() } else { SPECIAL.contains(c) };
+                    prop_assert!(!bare, "{c:?} in {escaped:?}");
+                }
+                prop_assert!(!line.trim_start().starts_with(['#', '+', '-', '=', ':']), "{escaped:?}");
+            }
+            prop_assert!(escaped.split('\n').skip(1).all(|line| line.starts_with(INDENT)), "{escaped:?}");
+        }
+    }
+}
