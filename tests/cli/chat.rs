@@ -253,6 +253,9 @@ fn people_are_asked_for_their_name_and_password_which_is_not_shown() {
     terminal.exp_string("Name: ").unwrap();
     terminal.send_line("ada").unwrap();
     terminal.exp_string("Password: ").unwrap();
+    terminal.send_line("correct-1-horse").unwrap();
+    terminal.exp_string("a password has at least one uppercase letter.").unwrap();
+    terminal.exp_string("Password: ").unwrap();
     // A letter too much is taken back; the first try of the second time is wrong.
     terminal.send("Correct-1-horses\x7f\n").unwrap();
     terminal.flush().unwrap();

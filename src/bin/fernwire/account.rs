@@ -59,6 +59,9 @@ impl Account {
         if password.is_none() && !can_ask {
             bail!("{NOBODY_TO_ASK}");
         }
+        if let Some(password) = password.as_ref().filter(|_| args.signup) {
+            password.check()?;
+        }
         Ok(Self { name: args.user.clone(), password, signup: args.signup })
     }
 
