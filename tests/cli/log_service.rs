@@ -1,7 +1,9 @@
 //! `fernwire log`, and what a server makes of it.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use fernwire::store::Store;
 
@@ -185,6 +187,41 @@ fn what_cannot_be_written_now_is_written_later() {
     assert_eq!(server.screen().wait_for(" : three\n").matches(" : two\n").count(), 1);
     server.stop();
     assert_eq!(stored(&sandbox.path("data/fernwire")), ["one", "two", "three"]);
+}
+
+/// A program that ends with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Both fail if it has ended already, as it should have.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_terminal_that_stands_still_holds_nobody_up() {
+    let sandbox = Sandbox::new();
+    let url = format!("tcp://127.0.0.1:{}", unused_port());
+    let mut server = sandbox.fernwire(&["serve", "--listen", &url]);
+    let mut server = Ended(server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut screen = BufReader::new(server.0.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("Stop with Ctrl-C.") {
+        assert_ne!(screen.read_line(&mut line).unwrap(), 0, "{line}");
+    }
+    // Far more than the pipe and what may wait before it hold.
+    let lines = format!("{}\n", "x".repeat(5000)).repeat(2000);
+    is_received(&sandbox.run_with_input(&["log", &url], &lines), 2000);
+    assert_eq!(logged(&sandbox).len(), 2000);
+    // Now somebody looks, and is told what is missing.
+    while !line.contains("more from clients") {
+        line.clear();
+        assert_ne!(screen.read_line(&mut line).unwrap(), 0);
+    }
+    assert!(Command::new("kill").arg(server.0.id().to_string()).status().unwrap().success());
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]
