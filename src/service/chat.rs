@@ -17,12 +17,14 @@ use crate::protocol::chat::{
     Style,
 };
 use crate::protocol::{ErrorCode, Reply, RequestError};
-use crate::store::{self, Authority, Feed, Membership, Page, Post, Refusal, Search, Store, What, Whom};
+use crate::store::{self, Authority, Feed, Membership, Page, Post, Refusal, Search, Store};
 
+mod door;
 mod flood;
 mod hub;
 mod listen;
 
+use door::Door;
 use flood::Flood;
 use hub::Hub;
 
@@ -33,6 +35,7 @@ pub const MAX_CONVERSATIONS: usize = 1000;
 pub struct Chat {
     store: Store,
     hub: Arc<Hub>,
+    door: Door,
     flood: Flood,
     /// What moves entries and events; it ends with the service.
     _movers: JoinSet<()>,
@@ -67,7 +70,8 @@ impl Chat {
         });
         let teller = hub.clone();
         movers.spawn(async move { teller.tell_presence().await });
-        Self { store, hub, flood: Flood::default(), _movers: movers }
+        let door = Door { store: store.clone(), hub: hub.clone() };
+        Self { store, hub, door, flood: Flood::default(), _movers: movers }
     }
 
     /// Answers a request of somebody who has logged in.
@@ -89,13 +93,7 @@ impl Chat {
                 chat.send(ChatReply::Conversation(conversation(&membership))).await;
                 Ok(())
             }
-            ChatRequest::Leave { room } => {
-                if !self.store.leave(me.id, &room).await.map_err(unavailable)? {
-                    return Err(not_found(format!("you are no member of {room}")));
-                }
-                self.hub.left(me.id, &room);
-                Ok(())
-            }
+            ChatRequest::Leave { room } => self.door.leave(me.id, &room).await,
             ChatRequest::Post { to, post_id, style, text } => {
                 let reply = self.post(caller, &me, (to, post_id, style, text)).await?;
                 chat.send(reply).await;
@@ -173,37 +171,12 @@ impl Chat {
 
     /// Keeps order, in the name of an operator of the room, or of the server's.
     pub async fn moderate(&self, by: Option<&Identity>, order: Order) -> Result<(), RequestError> {
-        let Order { room, name, measure, seconds, address, reason } = order;
-        check_length("the reason", reason.len(), MAX_TOPIC)?;
-        let until = match seconds {
+        check_length("the reason", order.reason.len(), MAX_TOPIC)?;
+        let until = match order.seconds {
             Some(seconds) => Some(end_of(seconds)?),
             None => None,
         };
-        let account = self.store.account(&name).await.map_err(unavailable)?;
-        let account = account.ok_or_else(|| not_found(format!("there is no account {name}")))?;
-        let sources =
-            if address && measure == Measure::Ban { self.hub.sources(account.id) } else { Default::default() };
-        let whom = [Whom::User(account.name.clone())].into_iter().chain(sources.into_iter().map(Whom::Address));
-        for whom in whom {
-            let measure = store::Measure {
-                by: by.map_or(Authority::Server, |identity| Authority::Account(identity.id)),
-                room: Some(room.clone()),
-                whom,
-                what: what(measure, until),
-                now: now(),
-            };
-            self.store.moderate(measure).await.map_err(unavailable)?.map_err(told)?;
-        }
-        let by = by.map(|identity| identity.name.clone());
-        // Before the person is out, so that they hear why.
-        self.hub.announce(
-            &room,
-            ChatReply::Moderated { room: room.clone(), name: account.name, measure, until, by, reason },
-        );
-        if matches!(measure, Measure::Kick | Measure::Ban) {
-            self.hub.left(account.id, &room);
-        }
-        Ok(())
+        self.door.moderate(by.cloned(), order, until).await
     }
 
     async fn join(&self, caller: &Caller, me: &Identity, room: &RoomName) -> Result<Membership, RequestError> {
@@ -214,10 +187,7 @@ impl Chat {
         {
             return Err(refused(format!("you are in {MAX_CONVERSATIONS} conversations already; leave one first")));
         }
-        let joined = self.store.join(me.id, &caller.peer().address.source(), room, now()).await.map_err(unavailable)?;
-        let membership = joined.map_err(told)?;
-        self.hub.joined(me.id, room, &membership);
-        Ok(membership)
+        self.door.join(me.id, caller.peer().address.source(), room).await
     }
 
     async fn post(
@@ -272,18 +242,6 @@ struct Replies(ReplySink);
 impl Replies {
     async fn send(&self, reply: ChatReply) {
         self.0.send(Reply::Chat(reply)).await;
-    }
-}
-
-fn what(measure: Measure, until: Option<i64>) -> What {
-    match measure {
-        Measure::Kick => What::Kick,
-        Measure::Ban => What::Ban { until },
-        Measure::Unban => What::Unban,
-        Measure::Mute => What::Mute { until },
-        Measure::Unmute => What::Unmute,
-        Measure::Op => What::Op,
-        Measure::Deop => What::Deop,
     }
 }
 

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use rusqlite::Row;
 
 use super::Store;
-use super::conversations::ConversationId;
+use super::accounts::AccountId;
+use super::conversations::{ConversationId, member};
 use super::error::StoreError;
 use super::statements::{Statements, at_most_i64, name, number};
 use crate::model::name::UserName;
@@ -81,6 +82,23 @@ impl Store {
                 entries.reverse();
                 Ok(entries)
             }
+        })
+        .await
+    }
+
+    /// The first entries after this one that the account may read: none, once it is not in the conversation any more.
+    pub async fn entries_to(
+        &self,
+        account: AccountId,
+        conversation: ConversationId,
+        seq: u64,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.read(move |sql| {
+            if member(sql, account, conversation.0)?.is_none() {
+                return Ok(Vec::new());
+            }
+            bounded(sql, AFTER, (conversation.0, at_most_i64(seq), limit), entry, |entry| entry.text.len())
         })
         .await
     }

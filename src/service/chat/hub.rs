@@ -134,6 +134,12 @@ impl Hub {
         self.changed.notify_one();
     }
 
+    /// The session does not hear the room any more.
+    pub(super) fn detach(&self, listening: &Listening, room: &RoomName) {
+        self.lock().detach(listening.number, &room.key());
+        self.changed.notify_one();
+    }
+
     /// All listening sessions of the account hear the room from now on, and are told.
     pub(super) fn joined(&self, account: AccountId, room: &RoomName, membership: &Membership) {
         let mut state = self.lock();

@@ -10,7 +10,7 @@ use crate::protocol::RequestError;
 use crate::protocol::chat::{ChatReply, Position};
 use crate::service::caller::{Caller, Identity};
 use crate::service::{refused, unavailable};
-use crate::store::{AccountId, Committed, ConversationId, Membership, Page, Place};
+use crate::store::{AccountId, Committed, ConversationId, Membership, Place};
 
 /// The entries that are read from the store at a time.
 const PAGE: u32 = 200;
@@ -61,13 +61,28 @@ impl Listener<'_> {
     async fn catch_up_everywhere(&mut self, listening: &Listening, resume: &[Position]) -> Result<(), RequestError> {
         let positions: HashMap<_, _> = resume.iter().map(|position| (position.with.key(), position.seq)).collect();
         for membership in self.chat.store.memberships(self.me).await.map_err(unavailable)? {
-            if let Target::Room(room) = &membership.with {
-                self.chat.hub.attach(listening, room);
-            }
+            let Some(membership) = self.enter(listening, membership).await? else { continue };
             let from = positions.get(&membership.with.key()).copied().unwrap_or(membership.read);
             self.begin(&membership, from).await?;
         }
         Ok(())
+    }
+
+    /// Hears the conversation from now on, if the account is still in it: it may have taken long to come here, and who was
+    /// thrown out of a room in between was not yet there to be detached from it.
+    async fn enter(&self, listening: &Listening, found: Membership) -> Result<Option<Membership>, RequestError> {
+        let Target::Room(room) = &found.with else { return Ok(Some(found)) };
+        loop {
+            self.chat.hub.attach(listening, room);
+            let now = self.chat.store.membership(self.me, &found.with).await.map_err(unavailable)?;
+            if now.is_some() {
+                return Ok(now);
+            }
+            self.chat.hub.detach(listening, room);
+            if self.chat.store.membership(self.me, &found.with).await.map_err(unavailable)?.is_none() {
+                return Ok(None);
+            }
+        }
     }
 
     /// A conversation is there, and what comes after this number is missed.
@@ -81,8 +96,8 @@ impl Listener<'_> {
     async fn catch_up(&mut self, id: ConversationId, with: &Target) -> Result<(), RequestError> {
         let sent = self.sent.entry(id).or_insert(0);
         loop {
-            let page =
-                self.chat.store.entries(id, Page::After { seq: *sent, limit: PAGE }).await.map_err(unavailable)?;
+            // As a member: a client that stands still in here could be thrown out meanwhile.
+            let page = self.chat.store.entries_to(self.me, id, *sent, PAGE).await.map_err(unavailable)?;
             if page.is_empty() {
                 return Ok(());
             }

@@ -464,3 +464,103 @@ async fn a_session_listens_once() {
     let (_events, _) = ada.returns().await;
     assert_eq!(code(ada.ask(ChatRequest::Listen { resume: Vec::new() }).await), ErrorCode::Refused);
 }
+
+/// The moment before: what was asked has reached the store, and whoever asked is gone.
+async fn ask_and_vanish(person: &Person, request: ChatRequest) {
+    let (sink, _replies) = ReplySink::new();
+    let (services, caller) = (person.services.clone(), person.guest.clone());
+    let mut asking =
+        Box::pin(async move { services.answer(&caller, Request::Chat(request), Upload::new(0).0, sink).await });
+    std::future::poll_fn(|context| {
+        let _ = asking.as_mut().poll(context);
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+fn left(event: ChatReply) -> Option<String> {
+    match event {
+        ChatReply::Left { room } => Some(room.to_string()),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn who_is_banned_while_catching_up_hears_nothing_more() {
+    let bed = Bed::new().await;
+    let (ada, eve) = (bed.person("ada").await, bed.person("eve").await);
+    for name in ["#first", "#den"] {
+        ada.join(name).await.unwrap();
+        eve.join(name).await.unwrap();
+        ada.say(name, "before").await.unwrap();
+    }
+    let mut events = eve.listen(&[]);
+    // She stands still in the first room, with the second before her.
+    assert!(matches!(events.next().await, ChatReply::Conversation(_)));
+    ada.moderate("eve", Measure::Ban, None).await.unwrap();
+    ada.say("#den", "without eve").await.unwrap();
+    assert_eq!(events.until_ready().await, ["#first ada: before"]);
+    ada.say("#den", "and this").await.unwrap();
+    ada.say("eve", "to you").await.unwrap();
+    assert_eq!(events.entry().await, "ada 1 ada: to you");
+}
+
+#[tokio::test]
+async fn who_is_banned_in_the_middle_of_a_history_gets_no_more_of_it() {
+    let bed = Bed::new().await;
+    let (ada, eve) = (bed.person("ada").await, bed.person("eve").await);
+    for person in [&ada, &eve] {
+        person.join("#den").await.unwrap();
+    }
+    for text in ["one", "two", "three"] {
+        ada.say("#den", text).await.unwrap();
+    }
+    let mut events = eve.listen(&[]);
+    assert_eq!(events.entry().await, "#den 1 ada: one");
+    ada.moderate("eve", Measure::Ban, None).await.unwrap();
+    ada.say("#den", "without eve").await.unwrap();
+    assert_eq!(events.until_ready().await, ["#den ada: two", "#den ada: three"]);
+}
+
+#[tokio::test]
+async fn who_leaves_or_is_kicked_hears_no_more_though_nobody_waits_for_the_answer() {
+    let bed = Bed::new().await;
+    let (ada, eve) = (bed.person("ada").await, bed.person("eve").await);
+    ada.join("#den").await.unwrap();
+    let (mut events, _) = eve.returns().await;
+    let kick = ChatRequest::Moderate {
+        room: room("#den"),
+        name: "eve".parse().unwrap(),
+        measure: Measure::Kick,
+        seconds: None,
+        address: false,
+        reason: String::new(),
+    };
+    for (who, request) in [(&eve, ChatRequest::Leave { room: room("#den") }), (&ada, kick)] {
+        eve.join("#den").await.unwrap();
+        ask_and_vanish(who, request).await;
+        assert_eq!(events.find(left).await, "#den");
+        ada.say("#den", "without eve").await.unwrap();
+        ada.say("eve", "to you").await.unwrap();
+        assert!(events.entry().await.ends_with("ada: to you"));
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_and_comes_back_hears_the_room_in_whatever_order_it_was_told() {
+    let bed = Bed::new().await;
+    let (ada, bob) = (bed.person("ada").await, bed.person("bob").await);
+    for person in [&ada, &bob] {
+        person.join("#den").await.unwrap();
+    }
+    let (mut events, _) = bob.returns().await;
+    let (den, account) = (room("#den"), bob.guest.identity().unwrap().id);
+    assert!(bed.store.leave(account, &den).await.unwrap());
+    bob.join("#den").await.unwrap();
+    // Only now comes the word that he had left.
+    let chat = bed.chat();
+    chat.hub.left(account, &den);
+    chat.door.settle(account, &den, false).await;
+    ada.say("#den", "hello").await.unwrap();
+    assert_eq!(events.entry().await, "#den 1 ada: hello");
+}
