@@ -28,8 +28,8 @@ use door::Door;
 use flood::Flood;
 use hub::Hub;
 
-/// The most conversations of one account.
-pub const MAX_CONVERSATIONS: usize = 1000;
+/// The most rooms of one account. Conversations with people do not count: others begin them, and nobody can leave one.
+pub const MAX_ROOMS: usize = 1000;
 
 /// The chat service.
 pub struct Chat {
@@ -182,10 +182,11 @@ impl Chat {
     async fn join(&self, caller: &Caller, me: &Identity, room: &RoomName) -> Result<Membership, RequestError> {
         self.flood.admit(me.id, 0).await?;
         let target = Target::Room(room.clone());
-        if self.store.membership(me.id, &target).await.map_err(unavailable)?.is_none()
-            && self.store.memberships(me.id).await.map_err(unavailable)?.len() >= MAX_CONVERSATIONS
-        {
-            return Err(refused(format!("you are in {MAX_CONVERSATIONS} conversations already; leave one first")));
+        if self.store.membership(me.id, &target).await.map_err(unavailable)?.is_none() {
+            let memberships = self.store.memberships(me.id).await.map_err(unavailable)?;
+            if memberships.iter().filter(|membership| matches!(membership.with, Target::Room(_))).count() >= MAX_ROOMS {
+                return Err(refused(format!("you are in {MAX_ROOMS} rooms already; leave one first")));
+            }
         }
         self.door.join(me.id, caller.peer().address.source(), room).await
     }

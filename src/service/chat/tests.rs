@@ -564,3 +564,22 @@ async fn who_leaves_and_comes_back_hears_the_room_in_whatever_order_it_was_told(
     ada.say("#den", "hello").await.unwrap();
     assert_eq!(events.entry().await, "#den 1 ada: hello");
 }
+
+#[tokio::test]
+async fn talks_that_others_begin_keep_nobody_out_of_a_room() {
+    let bed = Bed::new().await;
+    let ada = bed.person("ada").await;
+    let mut writing = tokio::task::JoinSet::new();
+    for number in 0..MAX_ROOMS {
+        let (store, text, time) = (bed.store.clone(), "hello".to_owned(), now());
+        writing.spawn(async move {
+            let name = format!("p{number}").parse().unwrap();
+            let author = store.create_account(name, Credential::new("none"), time).await.unwrap().unwrap().id;
+            let (source, to, kind) =
+                (crate::model::peer::Source::Memory, "ada".parse().unwrap(), store::EntryKind::Text);
+            store.post(Post { author, source, to, kind, text, post_id: "x".into(), time }).await.unwrap().unwrap();
+        });
+    }
+    writing.join_all().await;
+    ada.join("#den").await.unwrap();
+}
