@@ -1,6 +1,7 @@
 //! Data submission: a document is read as data, kept, and shown or written to a file for people and their tools.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -18,6 +19,9 @@ use crate::store::{Store, StoreError, Submission, SubmissionRow};
 
 /// The file's name, unless the configuration says otherwise.
 pub const DEFAULT_FILE: &str = "submissions.jsonl";
+
+/// How long the bytes of a document may take to come, so that nobody keeps most of one here for ever.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Data submission. Clones are the same one.
 #[derive(Clone)]
@@ -53,7 +57,9 @@ impl Submit {
         if length > MAX_DOCUMENT as u64 {
             return Err(bad(format!("a document has at most {MAX_DOCUMENT} bytes, and this one has {length}")));
         }
-        let bytes = upload.read().await;
+        let coming = tokio::time::timeout(UPLOAD_TIMEOUT, upload.read()).await;
+        let late = |_| bad(format!("the document did not come within {} s; submit it again", UPLOAD_TIMEOUT.as_secs()));
+        let bytes = coming.map_err(late)?;
         // Reading a hostile document takes its time, though not much of it.
         let decoding = tokio::task::spawn_blocking(move || decode(&bytes, format));
         let (format, value) = decoding.await.map_err(|_| failed())?.map_err(|error| bad(error.to_string()))?;
@@ -109,4 +115,28 @@ fn line(row: &SubmissionRow) -> String {
     let account = json!(account.as_ref().map(|name| name.as_str()));
     // The data stays as it was kept: another reader of JSON could make other numbers of it.
     format!(r#"{{"row":{row},"time":{time},"address":{address},"account":{account},"format":{format},"data":{data}}}"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::peer::PeerAddr;
+    use crate::service::Sessions;
+    use crate::service::caller::Peer;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_document_that_does_not_come_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _feed) = Store::open(folder.path()).unwrap();
+        let submit = Submit::new(store, None, None, Access::Everybody);
+        let sessions = Sessions::default();
+        let guest = sessions.enter(Peer { address: PeerAddr::Memory, is_near: false, holds_key: false });
+        let (upload, chunks) = Upload::new(10);
+        chunks.send(b"{\"a\": 1".to_vec()).unwrap();
+        let request = SubmitRequest { id: "x".into(), format: None, length: 10 };
+        let serving = submit.serve(&guest, request, upload, ReplySink::new().0);
+        let error = tokio::time::timeout(2 * UPLOAD_TIMEOUT, serving).await.unwrap().unwrap_err();
+        assert_eq!(error.code, ErrorCode::BadRequest);
+        assert!(error.message.contains("did not come"), "{error}");
+    }
 }
