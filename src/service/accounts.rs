@@ -144,7 +144,10 @@ impl Accounts {
         }
         let ticket = new_ticket()?;
         let expires = now() + TICKET_LIFETIME.as_millis() as i64;
-        self.store.add_ticket(account.id, hash(&ticket), expires).await.map_err(unavailable)?;
+        if !self.store.add_ticket(&account, hash(&ticket), expires).await.map_err(unavailable)? {
+            let message = "the password has just been changed, or the account deleted; log in again";
+            return Err(RequestError::new(ErrorCode::BadCredentials, message));
+        }
         self.store.note_login(account.id, now()).await.map_err(unavailable)?;
         caller.identify(Identity { id: account.id, name: account.name.clone() })?;
         Ok(AccountReply::Welcome { name: account.name, ticket, seconds: TICKET_LIFETIME.as_secs() })

@@ -1,24 +1,25 @@
 //! Tickets: a later session of the same account without the password. Only a hash of each is kept.
 
 use super::Store;
-use super::accounts::{Account, AccountId, account};
+use super::accounts::{Account, account};
 use super::error::StoreError;
 
 /// The tickets of one account; with one more, the oldest goes.
 pub const MAX_TICKETS: u32 = 64;
 
 impl Store {
-    /// Keeps a ticket by its SHA-256. Nothing is kept for an account that was deleted.
-    pub async fn add_ticket(&self, account: AccountId, hash: [u8; 32], expires: i64) -> Result<(), StoreError> {
+    /// Keeps a ticket by its SHA-256. `false`, and nothing is kept, if the account was deleted or got another password
+    /// since it was read: who has proven the old one has proven nothing.
+    pub async fn add_ticket(&self, account: &Account, hash: [u8; 32], expires: i64) -> Result<bool, StoreError> {
+        let Account { id: account, credential, .. } = account.clone();
         self.write(128, move |transaction| {
             let sql = "INSERT INTO tickets (hash, account, expires)
-                       SELECT ?2, id, ?3 FROM accounts WHERE id = ?1 AND deleted IS NULL
-                       ON CONFLICT (hash) DO NOTHING";
-            transaction.sql.change(sql, (account.0, hash, expires))?;
+                       SELECT ?2, id, ?3 FROM accounts WHERE id = ?1 AND deleted IS NULL AND credential = ?4";
+            let added = transaction.sql.change(sql, (account.0, hash, expires, credential.expose()))?;
             let surplus = "DELETE FROM tickets WHERE id IN
                            (SELECT id FROM tickets WHERE account = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)";
             transaction.sql.change(surplus, (account.0, MAX_TICKETS))?;
-            Ok(())
+            Ok(added == 1)
         })
         .await
     }

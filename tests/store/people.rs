@@ -24,12 +24,14 @@ async fn a_deleted_account_leaves_its_name_and_its_words_behind() {
     scene.join(ada, "#lobby").await;
     scene.join(bob, "#lobby").await;
     scene.say(ada, "#lobby", "before").await.unwrap();
-    scene.store.add_ticket(ada, [7; 32], NOW + 10).await.unwrap();
+    let then = scene.store.account(&user("ada")).await.unwrap().unwrap();
+    assert!(scene.store.add_ticket(&then, [7; 32], NOW + 10).await.unwrap());
 
     assert!(scene.store.delete_account(&user("ADA"), NOW + 1).await.unwrap());
     assert!(!scene.store.delete_account(&user("ada"), NOW + 2).await.unwrap());
     assert_eq!(scene.store.account(&user("ada")).await.unwrap(), None);
     assert_eq!(scene.store.redeem_ticket([7; 32], NOW).await.unwrap(), None);
+    assert!(!scene.store.add_ticket(&then, [8; 32], NOW + 10).await.unwrap());
     assert_eq!(scene.store.create_account(user("ada"), Credential::new("thief"), NOW).await.unwrap(), None);
     assert_eq!(scene.store.memberships(ada).await.unwrap(), []);
     assert_eq!(texts(&scene.entries(bob, "#lobby").await), ["before"]);
@@ -46,11 +48,16 @@ async fn a_deleted_account_leaves_its_name_and_its_words_behind() {
 #[tokio::test]
 async fn a_new_password_ends_what_the_old_one_began() {
     let scene = Scene::new();
-    let ada = scene.sign_up("ada").await;
-    scene.store.add_ticket(ada, [1; 32], NOW + 10).await.unwrap();
+    scene.sign_up("ada").await;
+    let then = scene.store.account(&user("ada")).await.unwrap().unwrap();
+    assert!(scene.store.add_ticket(&then, [1; 32], NOW + 10).await.unwrap());
     assert!(scene.store.set_credential(&user("Ada"), Credential::new("new")).await.unwrap());
     assert!(!scene.store.set_credential(&user("bob"), Credential::new("new")).await.unwrap());
-    assert_eq!(scene.store.redeem_ticket([1; 32], NOW).await.unwrap(), None);
+    // A login with the old one that was under way meanwhile begins nothing either.
+    assert!(!scene.store.add_ticket(&then, [2; 32], NOW + 10).await.unwrap());
+    for hash in [1, 2] {
+        assert_eq!(scene.store.redeem_ticket([hash; 32], NOW).await.unwrap(), None);
+    }
     assert_eq!(scene.store.account(&user("ada")).await.unwrap().unwrap().credential.expose(), "new");
 }
 
@@ -58,9 +65,11 @@ async fn a_new_password_ends_what_the_old_one_began() {
 async fn a_ticket_is_good_until_it_expires_and_only_so_many_are_kept() {
     let scene = Scene::new();
     let (ada, bob) = (scene.sign_up("ada").await, scene.sign_up("bob").await);
-    scene.store.add_ticket(bob, [255; 32], NOW + 10).await.unwrap();
+    let account = async |name| scene.store.account(&user(name)).await.unwrap().unwrap();
+    let (of_ada, of_bob) = (account("ada").await, account("bob").await);
+    scene.store.add_ticket(&of_bob, [255; 32], NOW + 10).await.unwrap();
     for i in 0..=MAX_TICKETS {
-        scene.store.add_ticket(ada, [u8::try_from(i).unwrap(); 32], NOW + 10).await.unwrap();
+        scene.store.add_ticket(&of_ada, [u8::try_from(i).unwrap(); 32], NOW + 10).await.unwrap();
     }
     let holder = async |hash: u8, now| scene.store.redeem_ticket([hash; 32], now).await.unwrap().map(|a| a.id);
     assert_eq!(holder(0, NOW).await, None, "the oldest went");
