@@ -56,7 +56,7 @@ fn checked(text: &str, most: usize) -> Result<String, NameError> {
         return Err(NameError::TooLong(most));
     }
     let name: String = text.nfc().collect();
-    if let Some(odd) = name.chars().find(|c| !c.is_alphanumeric() && !"_.-@".contains(*c)) {
+    if let Some(odd) = name.chars().find(|c| is_blank(*c) || !c.is_alphanumeric() && !"_.-@".contains(*c)) {
         return Err(NameError::Character(odd));
     }
     match name.chars().count() {
@@ -64,6 +64,11 @@ fn checked(text: &str, most: usize) -> Result<String, NameError> {
         count if count > most => Err(NameError::TooLong(most)),
         _ => Ok(name),
     }
+}
+
+/// Letters that show nothing (the fillers of Hangul), with which a name would look like another.
+fn is_blank(c: char) -> bool {
+    matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
 }
 
 /// What names are compared by.
@@ -237,7 +242,10 @@ mod tests {
         assert_eq!(user(&"x".repeat(33)), Err(NameError::TooLong(32)));
         assert!(user(&"x".repeat(32)).is_ok());
         assert_eq!(user(&"e\u{301}".repeat(32)).map(|name| name.as_str().chars().count()), Ok(32));
-        for odd in [' ', '#', '/', ':', '\n', '\u{1b}', '\u{202e}', '\u{200d}', '\u{301}', '+', '!'] {
+        for odd in [
+            '\u{3164}', '\u{115f}', '\u{1160}', '\u{ffa0}', ' ', '#', '/', ':', '\n', '\u{1b}', '\u{202e}', '\u{200d}',
+            '\u{301}', '+', '!',
+        ] {
             assert_eq!(user(&format!("x{odd}q")), Err(NameError::Character(odd)), "{odd:?}");
         }
         assert_eq!(user("a\u{1b}b").unwrap_err().to_string().chars().find(|c| c.is_control()), None);
