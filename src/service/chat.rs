@@ -141,7 +141,7 @@ impl Chat {
                 }
                 Ok(())
             }
-            ChatRequest::Topic { room, topic } => self.set_topic(&me, room, topic).await,
+            ChatRequest::Topic { room, topic } => self.set_topic(caller, &me, room, topic).await,
             ChatRequest::Read { with, seq } => {
                 let membership = self.membership(&me, &with).await?;
                 self.store.mark_read(me.id, membership.id, seq).await.map_err(unavailable)
@@ -216,13 +216,20 @@ impl Chat {
         Ok(ChatReply::Posted { seq: posted.seq, time: posted.time })
     }
 
-    async fn set_topic(&self, me: &Identity, room: RoomName, topic: String) -> Result<(), RequestError> {
+    async fn set_topic(
+        &self,
+        caller: &Caller,
+        me: &Identity,
+        room: RoomName,
+        topic: String,
+    ) -> Result<(), RequestError> {
         check_length("the topic", topic.len(), MAX_TOPIC)?;
         if topic.chars().any(char::is_control) {
             return Err(bad("a topic is one line without control characters"));
         }
         self.flood.admit(me.id, topic.len()).await?;
-        let set = self.store.set_topic(Authority::Account(me.id), &room, topic.clone()).await.map_err(unavailable)?;
+        let (by, source) = (Authority::Account(me.id), caller.peer().address.source());
+        let set = self.store.set_topic(by, Some(&source), &room, topic.clone()).await.map_err(unavailable)?;
         set.map_err(told)?;
         self.hub.announce(&room, ChatReply::Topic { room: room.clone(), topic, by: Some(me.name.clone()) });
         Ok(())

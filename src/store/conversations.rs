@@ -194,20 +194,22 @@ impl Store {
         .await
     }
 
-    /// Says what a room is about. Members may, unless they are banned or muted at this moment of the system's clock.
+    /// Says what a room is about. Members may, unless they, or those who come from there, are banned or muted at this
+    /// moment of the system's clock.
     pub async fn set_topic(
         &self,
         by: Authority,
+        source: Option<&Source>,
         wanted: &RoomName,
         topic: String,
     ) -> Result<Result<(), Refusal>, StoreError> {
-        let wanted = wanted.clone();
+        let (source, wanted) = (source.copied(), wanted.clone());
         self.write(64 + topic.len(), move |transaction| {
             let sql = &transaction.sql;
             let Some(room) = room(sql, &wanted)? else { return Ok(Err(Refusal::NoSuchRoom)) };
             if let Authority::Account(account) = by {
                 let now = jiff::Timestamp::now().as_millisecond();
-                let asking = Asking { account: Some(account), source: None, now };
+                let asking = Asking { account: Some(account), source: source.as_ref(), now };
                 if let Some(refusal) = may_speak(sql, &asking, account, &room)? {
                     return Ok(Err(refusal));
                 }

@@ -59,7 +59,7 @@ fn a_history_is_text_whatever_was_said() {
     let past = Past::new();
     let (ada, bob) = (past.member("ada", &["#lobby"]), past.member("_bob_", &["#lobby"]));
     let lobby = RoomName::lobby();
-    let topic = past.store.set_topic(Authority::Server, &lobby, "<b>\n# x".into());
+    let topic = past.store.set_topic(Authority::Server, None, &lobby, "<b>\n# x".into());
     past.runtime.block_on(topic).unwrap().unwrap();
     past.says(ada, "#lobby", EntryKind::Text, NOON, "hello");
     past.says(bob, "#lobby", EntryKind::Action, NOON + MINUTE, "waves *a lot*");

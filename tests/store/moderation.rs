@@ -124,7 +124,7 @@ async fn who_is_muted_reads_and_is_silent() {
     assert_eq!(court.bob_says("#garden", "a", NOW + 999).await, Err(Refusal::Muted { until: Until(until) }));
     assert_eq!(court.bob_says("#garden", "a", NOW + 1000).await, Ok(1));
     court.ada("bob", What::Mute { until: FOREVER }).await.unwrap();
-    let topic = court.scene.store.set_topic(Authority::Account(court.bob), &room("#garden"), "mine".into()).await;
+    let topic = court.scene.store.set_topic(Authority::Account(court.bob), None, &room("#garden"), "mine".into()).await;
     assert_eq!(topic.unwrap(), Err(Refusal::Muted { until: Until(None) }));
     court.scene.say(court.ada, "#garden", "hush").await.unwrap();
     assert_eq!(court.scene.entries(court.bob, "#garden").await.len(), 2);

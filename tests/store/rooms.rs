@@ -29,7 +29,7 @@ async fn only_members_may_post_and_say_what_a_room_is_about() {
     let (ada, bob) = (scene.sign_up("ada").await, scene.sign_up("bob").await);
     assert_eq!(scene.say(ada, "#lobby", "a").await, Err(Refusal::NotAMember(room("#lobby"))));
     assert_eq!(scene.say(ada, "#nowhere", "a").await, Err(Refusal::NoSuchRoom));
-    let topic = async |by, text: &str| scene.store.set_topic(by, &room("#lobby"), text.into()).await.unwrap();
+    let topic = async |by, text: &str| scene.store.set_topic(by, None, &room("#lobby"), text.into()).await.unwrap();
     let of = Authority::Account;
     assert_eq!(topic(of(bob), "mine").await, Err(Refusal::NotAMember(room("#lobby"))));
     scene.join(bob, "#lobby").await;

@@ -240,7 +240,8 @@ async fn a_ban_of_an_address_holds_for_other_accounts_from_there() {
     let ada = bed.person_at("ada", 1).await;
     let (eve, other, elsewhere) =
         (bed.person_at("eve", 666).await, bed.person_at("other", 666).await, bed.person_at("bob", 2).await);
-    for person in [&ada, &eve] {
+    let member = bed.person_at("member", 666).await;
+    for person in [&ada, &eve, &member] {
         person.join("#den").await.unwrap();
     }
     let _listening = eve.returns().await;
@@ -249,6 +250,10 @@ async fn a_ban_of_an_address_holds_for_other_accounts_from_there() {
         ChatRequest::Moderate { room: room("#den"), name, measure: Measure::Ban, seconds: None, address: true, reason };
     ada.ask(ban).await.unwrap();
     assert_eq!(code(other.join("#den").await), ErrorCode::Refused);
+    // Who is in the room already is quiet in every way.
+    assert_eq!(code(member.say("#den", "x").await), ErrorCode::Refused);
+    let topic = ChatRequest::Topic { room: room("#den"), topic: "mine".into() };
+    assert_eq!(code(member.ask(topic).await), ErrorCode::Refused);
     elsewhere.join("#den").await.unwrap();
 }
 
