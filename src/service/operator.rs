@@ -22,7 +22,7 @@ msg USER TEXT                         to one person in the chat
 reply N TEXT                          to session N of the message log
 kick [#ROOM] USER|N [REASON]          out of a room; without one, off the server
 ban [#ROOM] USER|ADDRESS [10m] [REASON]
-unban [#ROOM] USER|ADDRESS
+unban [#ROOM] USER|ADDRESS            user:NAME for a name that reads as an address
 mute [#ROOM] USER [10m], unmute [#ROOM] USER
 op #ROOM USER, deop #ROOM USER        an operator of a room
 bans                                  who is banned, and until when
@@ -158,9 +158,11 @@ fn moderate(mut words: Words<'_>, measure: Measure) -> Result<Command, NotUnders
     let usage = "VERB [#ROOM] USER [10m] [REASON], as `help` shows";
     let room = words.room()?;
     let word = words.next().ok_or_else(|| misuse(usage))?;
-    // A name may have dots and colons may not: what reads as an address is one.
+    // A name may be digits and dots: what reads as an address is one, unless it is said to be a name, which has no colon.
+    let is_name = word.starts_with("user:");
+    let word = word.strip_prefix("user:").unwrap_or(word);
     let whom = match word.parse::<Source>() {
-        Ok(source) if matches!(measure, Measure::Ban | Measure::Unban) => Subject::Address(source),
+        Ok(source) if !is_name && matches!(measure, Measure::Ban | Measure::Unban) => Subject::Address(source),
         _ => Subject::User(word.parse().map_err(|error| NotUnderstood(format!("{}: {error}", Visible(word))))?),
     };
     let before = words.0;
@@ -370,7 +372,10 @@ mod tests {
     #[test]
     fn a_target_is_never_an_address_by_accident() {
         assert!("uid:7".parse::<UserName>().is_err());
-        let Command::Moderate { whom, .. } = parse("mute 192.0.2.7") else { panic!() };
-        assert!(matches!(whom, Subject::User(_)));
+        // Whoever takes an address for a name can be banned like everybody else.
+        for line in ["mute 192.0.2.7", "ban user:192.0.2.7", "unban #den user:memory"] {
+            let Command::Moderate { whom, .. } = parse(line) else { panic!("{line}") };
+            assert!(matches!(whom, Subject::User(_)), "{line}");
+        }
     }
 }
