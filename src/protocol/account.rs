@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use crate::model::name::UserName;
@@ -49,9 +50,16 @@ pub enum AccountReply {
 }
 
 /// Proves an earlier login: 32 random bytes in base64url, of which the server keeps only a hash. It is never shown.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Ticket(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Ticket {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The reader's own error would quote what is no text, such as a number.
+        Zeroizing::deserialize(deserializer).map(Self).map_err(|_| D::Error::custom("a ticket is a text"))
+    }
+}
 
 impl Ticket {
     /// The ticket with this text.

@@ -261,6 +261,11 @@ mod tests {
             )
             .contains("a name is made of")
         );
+        for secret in [r#"login","name":"ada","password":12345678"#, r#"resume","ticket":12345678"#] {
+            let said =
+                refusal(&format!(r#"{{"type":"request","id":7,"service":"account","body":{{"verb":"{secret}}}}}"#));
+            assert!(said.contains("is a text") && !said.contains("12345678"), "{said}");
+        }
         let entry = r##"{"type":"reply","id":7,"service":"chat","body":{"kind":"entry","with":"#lobby","seq":1,"time":1763712000000,"from":"ada","style":"text","text":"hi","post_id":"p1"}}"##;
         let Ok(Decoded::Message(message)) = decode_server(&[&[JSON], entry.as_bytes()].concat()) else { panic!() };
         assert_eq!(&encode(&message)[1..], entry.as_bytes());
