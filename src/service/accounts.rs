@@ -88,6 +88,7 @@ impl Accounts {
         if !self.may_sign_up {
             return Err(refused("nobody makes an account here for himself; ask whoever runs the server for one"));
         }
+        caller.is_nobodys()?;
         password.check().map_err(|broken| RequestError::new(ErrorCode::BadRequest, broken.to_string()))?;
         let taken = || {
             let message = format!("the name {name} has an owner; log in if it is you, or take another");
@@ -109,11 +110,14 @@ impl Accounts {
         let attempt = self.throttle.attempt(&name.key(), caller.peer().address.source()).map_err(|wait| {
             throttled(wait, "there were too many wrong passwords for this name or from your address")
         })?;
-        let account = self.store.account(&name).await.map_err(unavailable)?;
-        // Whoever does not exist takes as long as whoever does.
-        let credential = account.as_ref().map(|account| account.credential.clone());
-        let is_right = self.hasher.verify(password, credential).await?;
-        match account.filter(|_| is_right) {
+        let proven = match self.proven(&name, password).await {
+            Ok(proven) => proven,
+            Err(error) => {
+                attempt.withdrawn();
+                return Err(error);
+            }
+        };
+        match proven {
             Some(account) => {
                 attempt.succeeded();
                 info!(name = %account.name, "logged in");
@@ -125,6 +129,15 @@ impl Accounts {
                 Err(RequestError::new(ErrorCode::BadCredentials, message))
             }
         }
+    }
+
+    /// The account of this name, if the password is its.
+    async fn proven(&self, name: &UserName, password: Password) -> Result<Option<Account>, RequestError> {
+        let account = self.store.account(name).await.map_err(unavailable)?;
+        // Whoever does not exist takes as long as whoever does.
+        let credential = account.as_ref().map(|account| account.credential.clone());
+        let is_right = self.hasher.verify(password, credential).await?;
+        Ok(account.filter(|_| is_right))
     }
 
     async fn resume(&self, ticket: &Ticket) -> Result<Account, RequestError> {
@@ -189,4 +202,58 @@ fn new_ticket() -> Result<Ticket, RequestError> {
 /// What is kept of a ticket. It is random, so that nothing slower is needed.
 fn hash(ticket: &Ticket) -> [u8; 32] {
     Sha256::digest(ticket.expose()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::peer::PeerAddr;
+    use crate::service::caller::Peer;
+    use crate::service::{Guest, Sessions};
+
+    const CHEAP: u32 = 4;
+
+    struct Bed {
+        accounts: Accounts,
+        guest: Guest,
+        store: Store,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Bed {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let (store, _feed) = Store::open(folder.path()).unwrap();
+            let peer = Peer { address: PeerAddr::Memory, is_near: false, holds_key: false };
+            let (accounts, guest) = (Accounts::new(store.clone(), CHEAP), Sessions::default().enter(peer));
+            Self { accounts, guest, store, _folder: folder }
+        }
+
+        async fn ask(&self, request: AccountRequest) -> Result<(), RequestError> {
+            let (sink, _reply) = ReplySink::new();
+            self.accounts.answer(&self.guest, request, sink).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_somebodys_makes_no_other_account() {
+        let bed = Bed::new();
+        let sign_up = |name: &str| {
+            bed.ask(AccountRequest::Signup { name: name.parse().unwrap(), password: Password::new("Correct-1") })
+        };
+        sign_up("ada").await.unwrap();
+        assert_eq!(sign_up("bob").await.unwrap_err().code, ErrorCode::BadRequest);
+        assert_eq!(bed.store.account(&"bob".parse().unwrap()).await.unwrap(), None, "the name is still free");
+    }
+
+    #[tokio::test]
+    async fn a_password_that_could_not_be_checked_was_not_wrong() {
+        let bed = Bed::new();
+        bed.store.clone().close().await;
+        for _ in 0..50 {
+            let (name, password) = ("ada".parse().unwrap(), Password::new("Correct-1"));
+            let error = bed.ask(AccountRequest::Login { name, password }).await.unwrap_err();
+            assert_eq!(error.code, ErrorCode::Unavailable);
+        }
+    }
 }

@@ -87,13 +87,12 @@ impl Caller {
                 true
             }
         });
-        match other {
-            None => Ok(()),
-            Some(name) => {
-                let message = format!("this session is {name}'s already; open another one");
-                Err(RequestError::new(ErrorCode::BadRequest, message))
-            }
-        }
+        other.map_or(Ok(()), |name| Err(taken(&name)))
+    }
+
+    /// Whether somebody may still become it.
+    pub(super) fn is_nobodys(&self) -> Result<(), RequestError> {
+        self.identity().map_or(Ok(()), |identity| Err(taken(&identity.name)))
     }
 
     /// Sends it away; the first reason counts.
@@ -121,4 +120,8 @@ impl Caller {
             _ => std::future::pending().await,
         }
     }
+}
+
+fn taken(name: &UserName) -> RequestError {
+    RequestError::new(ErrorCode::BadRequest, format!("this session is {name}'s already; open another one"))
 }

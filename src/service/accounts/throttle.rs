@@ -84,12 +84,23 @@ impl Attempt<'_> {
     pub(super) fn succeeded(self) {
         let mut failures = self.throttle.lock();
         failures.remove(&self.name);
-        if let Some(failed) = failures.get_mut(&self.source) {
-            failed.count -= 1;
-            failed.until = failed.last;
-            if failed.count == 0 {
-                failures.remove(&self.source);
-            }
+        take_back(&mut failures, &self.source);
+    }
+
+    /// It was never tried, for a reason of the server's own: nobody has failed.
+    pub(super) fn withdrawn(self) {
+        let mut failures = self.throttle.lock();
+        take_back(&mut failures, &self.name);
+        take_back(&mut failures, &self.source);
+    }
+}
+
+fn take_back(failures: &mut HashMap<Key, Failures>, key: &Key) {
+    if let Some(failed) = failures.get_mut(key) {
+        failed.count -= 1;
+        failed.until = failed.last;
+        if failed.count == 0 {
+            failures.remove(key);
         }
     }
 }
