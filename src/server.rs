@@ -63,7 +63,10 @@ impl Server {
         for listener in listeners {
             accepting.spawn(accept_until_stopped(context.clone(), listener, stopping.clone()));
         }
-        shutdown.await;
+        tokio::select! {
+            () = shutdown => {}
+            () = context.services.watch() => {}
+        }
         // A receiver that is gone has nothing to stop.
         let _ = stop.send(true);
         let mut connections = accepting.join_all().await;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::model::peer::Source;
 use crate::protocol::{ErrorCode, Reply, Request, RequestError};
-use crate::store::StoreError;
+use crate::store::{AccountId, StoreError};
 
 pub mod access;
 pub mod accounts;
@@ -50,6 +50,14 @@ impl Services {
         self.accounts.as_ref()?.turns_away(source).await
     }
 
+    /// Sends away whoever is not wanted any more. Never completes.
+    pub async fn watch(&self) {
+        match &self.accounts {
+            Some(accounts) => accounts.watch(&self.sessions).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Answers a request into the sink. Dropping the future cancels the request.
     pub async fn answer(
         &self,
@@ -63,7 +71,9 @@ impl Services {
                 offered(&self.query, "query")?.answer(request, replies).await;
                 Ok(())
             }
-            Request::Account(request) => offered(&self.accounts, "account")?.answer(caller, request, replies).await,
+            Request::Account(request) => {
+                offered(&self.accounts, "account")?.answer(caller, &self.sessions, request, replies).await
+            }
             Request::Chat(request) => offered(&self.chat, "chat")?.answer(caller, request, replies).await,
             Request::Log(request) => offered(&self.log, "log")?.serve(caller, request, replies).await,
             Request::Submit(request) => offered(&self.submit, "submit")?.serve(caller, request, upload, replies).await,
@@ -122,6 +132,11 @@ impl Sessions {
     /// Those there are now, by number.
     pub fn all(&self) -> Vec<Arc<Caller>> {
         self.lock().values().cloned().collect()
+    }
+
+    /// How many of them are this account's.
+    fn of(&self, account: AccountId) -> usize {
+        self.lock().values().filter(|caller| caller.identity().is_some_and(|identity| identity.id == account)).count()
     }
 
     /// The one with this number.

@@ -1,23 +1,24 @@
 //! Accounts: who a session is. Names are unique, passwords keep rules, and whoever guesses waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
+use tokio::time::interval;
 use tracing::info;
 
 use super::bucket::{Bucket, Rate};
-use super::caller::{Caller, Identity};
-use super::{ReplySink, in_whole_seconds, now, refused, unavailable};
+use super::caller::{Caller, Dismissal, Identity};
+use super::{ReplySink, Sessions, in_whole_seconds, now, refused, unavailable};
 use crate::model::name::UserName;
 use crate::model::password::Password;
 use crate::model::peer::Source;
 use crate::protocol::account::{AccountReply, AccountRequest, Ticket};
 use crate::protocol::{ErrorCode, Reply, RequestError};
-use crate::store::{Account, Store};
+use crate::store::{Account, Store, Whom};
 
 pub mod import;
 pub mod password;
@@ -26,6 +27,10 @@ mod throttle;
 use password::Hasher;
 use throttle::Throttle;
 
+/// The most sessions of one account.
+pub const MAX_SESSIONS: usize = 256;
+/// How often it is looked whose account was deleted or banned meanwhile.
+pub const WATCH: Duration = Duration::from_secs(10);
 /// How long a ticket is good for.
 pub const TICKET_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How many accounts an address may make, unless it is this machine.
@@ -59,6 +64,7 @@ impl Accounts {
     pub async fn answer(
         &self,
         caller: &Caller,
+        sessions: &Sessions,
         request: AccountRequest,
         replies: ReplySink,
     ) -> Result<(), RequestError> {
@@ -67,9 +73,35 @@ impl Accounts {
             AccountRequest::Login { name, password } => self.log_in(caller, name, password).await?,
             AccountRequest::Resume { ticket } => self.resume(&ticket).await?,
         };
+        if sessions.of(account.id) >= MAX_SESSIONS {
+            return Err(refused(format!("this account has {MAX_SESSIONS} sessions already; close one first")));
+        }
         let welcome = self.welcome(caller, account).await?;
         replies.send(Reply::Account(welcome)).await;
         Ok(())
+    }
+
+    /// Sends away, within [`WATCH`], whoever's account was deleted or banned while he was here: commands beside the server
+    /// do that too. Never completes.
+    pub(super) async fn watch(&self, sessions: &Sessions) {
+        let mut ticks = interval(WATCH);
+        loop {
+            ticks.tick().await;
+            // What cannot be read now is read the next time; whoever needs it now says so in the log.
+            let (Ok(accounts), Ok(bans)) = (self.store.accounts().await, self.store.bans().await) else { continue };
+            let deleted = accounts.into_iter().filter(|account| account.deleted.is_some());
+            let gone: HashSet<_> = deleted.map(|account| account.name.key()).collect();
+            let banned: Vec<_> = bans.into_iter().filter(|ban| ban.room.is_none()).map(|ban| ban.whom).collect();
+            for caller in sessions.all() {
+                let Some(identity) = caller.identity() else { continue };
+                let whom = [Whom::User(identity.name.clone()), Whom::Address(caller.peer().address.source())];
+                if gone.contains(&identity.name.key()) {
+                    caller.dismiss(Dismissal::Removed("the account was deleted".to_owned()));
+                } else if banned.iter().any(|banned| whom.contains(banned)) {
+                    caller.dismiss(Dismissal::Removed("you are banned from this server".to_owned()));
+                }
+            }
+        }
     }
 
     /// Why nobody from there is served, if the server's operator has banned the address.
@@ -231,7 +263,7 @@ mod tests {
 
         async fn ask(&self, request: AccountRequest) -> Result<(), RequestError> {
             let (sink, _reply) = ReplySink::new();
-            self.accounts.answer(&self.guest, request, sink).await
+            self.accounts.answer(&self.guest, &Sessions::default(), request, sink).await
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::caller::{Caller, Identity};
 use super::{ReplySink, now, refused, unavailable};
 use crate::model::name::{RoomName, Target, UserName};
+use crate::model::peer::Source;
 use crate::protocol::chat::{
     ChatReply, ChatRequest, Conversation, Entry, MAX_PAGE, MAX_POSITIONS, MAX_POST_ID, MAX_TEXT, MAX_TOPIC, Measure,
     Style,
@@ -169,12 +170,26 @@ impl Chat {
         Ok(self.hub.notify(Some(account.id), ChatReply::Notice { text: text.to_owned() }))
     }
 
+    /// Puts everybody out of the room who listens to it from there, in the name of the server's operator.
+    pub async fn clear(&self, room: &RoomName, source: &Source, reason: &str) -> Result<usize, RequestError> {
+        let names = self.hub.listeners_from(room, source);
+        for name in &names {
+            let (room, name, reason) = (room.clone(), name.clone(), reason.to_owned());
+            self.moderate(None, Order { room, name, measure: Measure::Kick, seconds: None, address: false, reason })
+                .await?;
+        }
+        Ok(names.len())
+    }
+
     /// Keeps order, in the name of an operator of the room, or of the server's.
     pub async fn moderate(&self, by: Option<&Identity>, order: Order) -> Result<(), RequestError> {
         check_length("the reason", order.reason.len(), MAX_TOPIC)?;
-        let until = match order.seconds {
-            Some(seconds) => Some(end_of(seconds)?),
-            None => None,
+        let until = match (order.measure, order.seconds) {
+            (Measure::Ban | Measure::Mute, Some(0)) => {
+                return Err(bad("0 seconds are no time; leave them out for no end"));
+            }
+            (Measure::Ban | Measure::Mute, Some(seconds)) => Some(end_of(seconds)?),
+            _ => None,
         };
         self.door.moderate(by.cloned(), order, until).await
     }
@@ -231,7 +246,8 @@ impl Chat {
         let (by, source) = (Authority::Account(me.id), caller.peer().address.source());
         let set = self.store.set_topic(by, Some(&source), &room, topic.clone()).await.map_err(unavailable)?;
         set.map_err(told)?;
-        self.hub.announce(&room, ChatReply::Topic { room: room.clone(), topic, by: Some(me.name.clone()) });
+        let by = Some(me.name.clone());
+        self.hub.announce(&room, |room| ChatReply::Topic { room, topic, by });
         Ok(())
     }
 

@@ -136,7 +136,7 @@ impl<'a> Listening<'a> {
     fn begin(shared: &'a Shared, session: u64) -> Result<(Self, mpsc::Receiver<String>), RequestError> {
         let mut listeners = shared.lock();
         if listeners.contains_key(&session) {
-            return Err(RequestError::new(ErrorCode::BadRequest, "this session listens already"));
+            return Err(super::refused("this session listens already"));
         }
         let (sender, answers) = mpsc::channel(MAX_ANSWERS);
         listeners.insert(session, sender);

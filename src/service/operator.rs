@@ -189,7 +189,8 @@ pub fn parse_span(text: &str) -> Option<u64> {
         'w' => 7 * 24 * 3600,
         _ => return None,
     };
-    let count: u64 = text[..unit_at].parse().ok()?;
+    let digits = Some(&text[..unit_at]).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let count: u64 = digits.parse().ok()?;
     count.checked_mul(seconds).filter(|seconds| (1..=10 * 366 * 24 * 3600).contains(seconds))
 }
 
@@ -287,12 +288,16 @@ impl Services {
             Subject::User(name) => Whom::User(name.clone()),
             Subject::Address(source) => Whom::Address(*source),
         };
-        let order = store::Measure { by: Authority::Server, room, whom: subject, what, now: now() };
+        let order = store::Measure { by: Authority::Server, room: room.clone(), whom: subject, what, now: now() };
         let done = store.moderate(order).await.map_err(super::unavailable)?;
         done.map_err(|refusal| super::refused(refusal.to_string()))?;
         if everywhere && measure == Measure::Ban {
             let gone = self.dismiss_all(&whom, reason);
             return Ok(format!("done; sessions sent away: {gone}"));
+        }
+        if let (Some(room), Subject::Address(source), Measure::Ban) = (&room, &whom, measure) {
+            let gone = super::offered(&self.chat, "chat")?.clear(room, source, reason).await?;
+            return Ok(format!("done; people put out of {room}: {gone}"));
         }
         Ok("done".to_owned())
     }
@@ -364,7 +369,7 @@ mod tests {
     fn spans_have_a_unit_and_a_bound() {
         assert_eq!(parse_span("90s"), Some(90));
         assert_eq!(parse_span("4w"), Some(4 * 7 * 86400));
-        for text in ["", "10", "m", "-1m", "0s", "1y", "99999999999999999999d", "1\u{e9}", "4000d"] {
+        for text in ["", "10", "m", "-1m", "0s", "1y", "99999999999999999999d", "+1h", "1\u{e9}", "4000d"] {
             assert_eq!(parse_span(text), None, "{text}");
         }
     }

@@ -141,13 +141,17 @@ impl Store {
         .await
     }
 
-    /// Leaves a room; `false` if the account was not in it. Who was its operator no longer is.
+    /// Leaves a room; `false` if the account was not in it. Who was its operator no longer is. A room in which nothing was
+    /// ever said is forgotten with its last member.
     pub async fn leave(&self, account: AccountId, room: &RoomName) -> Result<bool, StoreError> {
-        let key = room.key();
+        let wanted = room.clone();
         self.write(64, move |transaction| {
-            let sql = "DELETE FROM members
-                       WHERE account = ?1 AND conversation = (SELECT id FROM conversations WHERE key = ?2)";
-            Ok(transaction.sql.change(sql, (account.0, key))? == 1)
+            let sql = &transaction.sql;
+            let Some(found) = self::room(sql, &wanted)? else { return Ok(false) };
+            let delete = "DELETE FROM members WHERE account = ?1 AND conversation = ?2";
+            let was_there = sql.change(delete, (account.0, found.id))? == 1;
+            forget_if_empty(sql, found.id)?;
+            Ok(was_there)
         })
         .await
     }
@@ -313,4 +317,16 @@ pub(super) fn target(row: &Row<'_>, room: usize, other: usize) -> rusqlite::Resu
         Some(room) => Ok(Target::Room(room)),
         None => name(row, other).map(Target::User),
     }
+}
+
+/// Removes a room that holds nothing: no member, no word, no sanction. The lobby stays.
+pub(super) fn forget_if_empty(sql: &Statements<'_>, room: i64) -> rusqlite::Result<()> {
+    let is_empty = "SELECT 1 FROM conversations c WHERE c.id = ?1 AND c.last = 0 AND c.key <> ?2
+                    AND NOT EXISTS (SELECT 1 FROM members WHERE conversation = c.id)
+                    AND NOT EXISTS (SELECT 1 FROM sanctions WHERE conversation = c.id)";
+    if sql.first(is_empty, (room, RoomName::lobby().key()), |_| Ok(()))?.is_some() {
+        sql.change("DELETE FROM positions WHERE conversation = ?1", [room])?;
+        sql.change("DELETE FROM conversations WHERE id = ?1", [room])?;
+    }
+    Ok(())
 }

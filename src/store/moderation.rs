@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::accounts::{AccountId, living, living_named};
-use super::conversations::{Room, member, room};
+use super::conversations::{Room, forget_if_empty, member, room};
 use super::error::StoreError;
 use super::sanctions::{Asking, Kind, Refusal, Until};
 use super::statements::{Statements, maybe_name};
@@ -209,11 +209,13 @@ fn apply(
         What::Mute { until } => replace(sql, measure, Kind::Mute, room, account, until).map(|()| None),
         What::Unban => {
             let lifted = lift(sql, measure, Kind::Ban, room, account)?;
-            Ok((!lifted).then(|| Refusal::NotBanned(measure.whom.to_string())))
+            let nothing = || Refusal::NotBanned(measure.whom.to_string());
+            lifted_all(sql, measure, Kind::Ban, room, account).map(|all| not_lifted(lifted, all, nothing))
         }
         What::Unmute => {
             let lifted = lift(sql, measure, Kind::Mute, room, account)?;
-            Ok((!lifted).then(|| Refusal::NotMuted(measure.whom.to_string())))
+            let nothing = || Refusal::NotMuted(measure.whom.to_string());
+            lifted_all(sql, measure, Kind::Mute, room, account).map(|all| not_lifted(lifted, all, nothing))
         }
         What::Kick => match (room, account) {
             (Some(room), Some((id, name))) if !expel(sql, *id, room)? => Ok(Some(not_there(name, room))),
@@ -238,7 +240,9 @@ fn not_there(name: &UserName, room: &Room) -> Refusal {
 /// Ends a membership; `false` if there was none.
 fn expel(sql: &Statements<'_>, account: AccountId, room: &Room) -> rusqlite::Result<bool> {
     let sql_text = "DELETE FROM members WHERE account = ?1 AND conversation = ?2";
-    Ok(sql.change(sql_text, (account.0, room.id))? == 1)
+    let was_there = sql.change(sql_text, (account.0, room.id))? == 1;
+    forget_if_empty(sql, room.id)?;
+    Ok(was_there)
 }
 
 fn replace(
@@ -261,7 +265,31 @@ fn replace(
     sql.change(insert, (kind.as_str(), room, account, address, until, by, measure.now)).map(drop)
 }
 
-/// Ends what is in force; `false` if nothing was. What has ended by itself goes too.
+/// Why somebody is not free now, if so.
+fn not_lifted(lifted: bool, all: bool, nothing: impl FnOnce() -> Refusal) -> Option<Refusal> {
+    match (lifted, all) {
+        (_, false) => Some(Refusal::NotYours),
+        (false, true) => Some(nothing()),
+        (true, true) => None,
+    }
+}
+
+/// Whether nothing of the kind is left in force there.
+fn lifted_all(
+    sql: &Statements<'_>,
+    measure: &Measure,
+    kind: Kind,
+    room: Option<&Room>,
+    account: Option<&(AccountId, UserName)>,
+) -> rusqlite::Result<bool> {
+    let left = "SELECT 1 FROM sanctions WHERE kind = ?1 AND conversation IS ?2 AND account IS ?3 AND address IS ?4";
+    let (account, address) = subject(measure, account);
+    let row = sql.first(left, (kind.as_str(), room.map(|room| room.id), account, address), |_| Ok(()))?;
+    Ok(row.is_none())
+}
+
+/// Ends what is in force, as far as it is whoever decides' to end; `false` if nothing was. What has ended by itself goes
+/// too.
 fn lift(
     sql: &Statements<'_>,
     measure: &Measure,
@@ -271,9 +299,10 @@ fn lift(
 ) -> rusqlite::Result<bool> {
     sql.change("DELETE FROM sanctions WHERE until <= ?1", [measure.now])?;
     let delete = "DELETE FROM sanctions
-                  WHERE kind = ?1 AND conversation IS ?2 AND account IS ?3 AND address IS ?4";
+                  WHERE kind = ?1 AND conversation IS ?2 AND account IS ?3 AND address IS ?4 AND (?5 OR by IS NOT NULL)";
     let (account, address) = subject(measure, account);
-    Ok(sql.change(delete, (kind.as_str(), room.map(|room| room.id), account, address))? > 0)
+    let all = matches!(measure.by, Authority::Server);
+    Ok(sql.change(delete, (kind.as_str(), room.map(|room| room.id), account, address, all))? > 0)
 }
 
 fn subject(measure: &Measure, account: Option<&(AccountId, UserName)>) -> (Option<i64>, Option<String>) {

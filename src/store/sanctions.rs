@@ -61,6 +61,9 @@ pub enum Refusal {
     /// There is nothing to lift.
     #[error("{0} is not muted")]
     NotMuted(String),
+    /// Nobody but whoever runs the server lifts what they have decided.
+    #[error("whoever runs the server has decided this, and nobody else can lift it")]
+    NotYours,
     /// The server has no operators but whoever runs it.
     #[error("people are operators of a room: say of which")]
     NeedsARoom,

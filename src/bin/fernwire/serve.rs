@@ -100,7 +100,7 @@ async fn serve(config: ServerConfig, console: bool, log: &Log) -> anyhow::Result
         () = obeying => tracing::warn!("stopped at once by a second signal"),
         // These never complete.
         () = log.tell_what_was_counted() => {}
-        () = shown::show(showing) => {}
+        () = shown::show(showing, console) => {}
         () = look_after(certificate.as_ref()) => {}
     }
     log.end_window();

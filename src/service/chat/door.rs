@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::hub::Hub;
 use super::{Order, not_found, told};
@@ -15,6 +16,9 @@ use crate::protocol::{ErrorCode, RequestError};
 use crate::service::caller::Identity;
 use crate::service::{now, unavailable};
 use crate::store::{self, AccountId, Authority, Membership, Store, What, Whom};
+
+/// How long an address is banned from a room at most.
+const MAX_ADDRESS_BAN: Duration = Duration::from_secs(24 * 3600);
 
 /// The way into rooms and out of them. Clones are the same one.
 #[derive(Clone)]
@@ -34,7 +38,7 @@ impl Door {
         whole(async move {
             let joined = door.store.join(account, &source, &room, now()).await.map_err(unavailable)?;
             let membership = joined.map_err(told)?;
-            door.hub.joined(account, &room, &membership);
+            door.hub.joined(account, &membership);
             door.settle(account, &room, true).await;
             Ok(membership)
         })
@@ -69,9 +73,18 @@ impl Door {
         let Order { room, name, measure, seconds: _, address, reason } = order;
         let account = self.store.account(&name).await.map_err(unavailable)?;
         let account = account.ok_or_else(|| not_found(format!("there is no account {name}")))?;
-        let sources = if address && measure == Measure::Ban { self.hub.sources(account.id) } else { HashSet::new() };
-        let whom = [Whom::User(account.name.clone())].into_iter().chain(sources.into_iter().map(Whom::Address));
-        for whom in whom {
+        let mut sources =
+            if address && measure == Measure::Ban { self.hub.sources(account.id) } else { HashSet::new() };
+        if let Some(by) = &by {
+            // Whoever is behind one address with the person would be out as well.
+            let own = self.hub.sources(by.id);
+            sources.retain(|source| !own.contains(source));
+        }
+        // Addresses change hands, and no operator of a room sees which he has banned.
+        let longest = now() + MAX_ADDRESS_BAN.as_millis() as i64;
+        let addresses =
+            sources.into_iter().map(|source| (Whom::Address(source), Some(until.unwrap_or(longest).min(longest))));
+        for (whom, until) in [(Whom::User(account.name.clone()), until)].into_iter().chain(addresses) {
             let measure = store::Measure {
                 by: by.as_ref().map_or(Authority::Server, |identity| Authority::Account(identity.id)),
                 room: Some(room.clone()),
@@ -83,8 +96,8 @@ impl Door {
         }
         let by = by.map(|identity| identity.name);
         // Before the person is out, so that they hear why.
-        let event = ChatReply::Moderated { room: room.clone(), name: account.name, measure, until, by, reason };
-        self.hub.announce(&room, event);
+        let name = account.name;
+        self.hub.announce(&room, |room| ChatReply::Moderated { room, name, measure, until, by, reason });
         if matches!(measure, Measure::Kick | Measure::Ban) {
             self.hub.left(account.id, &room);
             self.settle(account.id, &room, false).await;
@@ -98,7 +111,7 @@ impl Door {
         let target = Target::Room(room.clone());
         loop {
             match self.store.membership(account, &target).await {
-                Ok(Some(membership)) if !told => self.hub.joined(account, room, &membership),
+                Ok(Some(membership)) if !told => self.hub.joined(account, &membership),
                 Ok(None) if told => self.hub.left(account, room),
                 Ok(_) => return,
                 // The change itself is done.

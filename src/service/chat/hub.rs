@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::model::name::{RoomName, UserName};
-use crate::model::peer::Source;
+use crate::model::name::{RoomName, Target, UserName};
+use crate::model::peer::{PeerAddr, Source};
 use crate::protocol::chat::{ChatReply, MAX_NAMES};
 use crate::service::caller::{Caller, Dismissal, Identity};
 use crate::store::{AccountId, Committed, Membership, Place};
@@ -141,7 +141,8 @@ impl Hub {
     }
 
     /// All listening sessions of the account hear the room from now on, and are told.
-    pub(super) fn joined(&self, account: AccountId, room: &RoomName, membership: &Membership) {
+    pub(super) fn joined(&self, account: AccountId, membership: &Membership) {
+        let Target::Room(room) = &membership.with else { return };
         let mut state = self.lock();
         for number in state.sessions_of(account) {
             state.attach(number, room);
@@ -153,6 +154,7 @@ impl Hub {
     /// No session of the account hears the room any more, and all are told.
     pub(super) fn left(&self, account: AccountId, room: &RoomName) {
         let mut state = self.lock();
+        let room = state.audiences.get(&room.key()).map_or_else(|| room.clone(), |audience| audience.name.clone());
         for number in state.sessions_of(account) {
             state.detach(number, &room.key());
             state.tell(number, Item::Left(room.clone()));
@@ -176,9 +178,11 @@ impl Hub {
         numbers.into_iter().for_each(|number| state.tell(number, Item::Entry(committed.clone())));
     }
 
-    /// An event goes to everybody who listens to the room.
-    pub(super) fn announce(&self, room: &RoomName, event: ChatReply) {
-        let (mut state, event) = (self.lock(), Arc::new(event));
+    /// An event goes to everybody who listens to the room, with the room's name as its maker wrote it.
+    pub(super) fn announce(&self, room: &RoomName, event: impl FnOnce(RoomName) -> ChatReply) {
+        let mut state = self.lock();
+        let Some(name) = state.audiences.get(&room.key()).map(|audience| audience.name.clone()) else { return };
+        let event = Arc::new(event(name));
         state.listeners_to(&room.key()).into_iter().for_each(|number| state.tell(number, Item::Event(event.clone())));
     }
 
@@ -199,11 +203,24 @@ impl Hub {
         state.audiences.get(&room.key()).map(|room| room.present.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// From where the account listens now.
+    /// From where the account listens now, as far as that tells it from others: behind one address of this machine there
+    /// may be everybody, with a proxy between.
     pub(super) fn sources(&self, account: AccountId) -> HashSet<Source> {
         let state = self.lock();
-        let callers = state.sessions_of(account).into_iter().filter_map(|number| state.listeners.get(&number));
-        callers.map(|listener| listener.caller.peer().address.source()).collect()
+        let listeners = state.sessions_of(account).into_iter().filter_map(|number| state.listeners.get(&number));
+        let peers = listeners.map(|listener| listener.caller.peer());
+        let telling = peers.filter(|peer| !peer.is_near || matches!(peer.address, PeerAddr::Unix(_)));
+        telling.map(|peer| peer.address.source()).collect()
+    }
+
+    /// Who listens to the room from there.
+    pub(super) fn listeners_from(&self, room: &RoomName, source: &Source) -> Vec<UserName> {
+        let state = self.lock();
+        let listeners = state.listeners_to(&room.key()).into_iter().filter_map(|number| state.listeners.get(&number));
+        let from_there = listeners.filter(|listener| listener.caller.peer().address.source() == *source);
+        let accounts: HashMap<_, _> =
+            from_there.map(|listener| (listener.identity.id, listener.identity.name.clone())).collect();
+        accounts.into_values().collect()
     }
 
     /// Tells rooms who has come and gone, all of a window together. Never completes.

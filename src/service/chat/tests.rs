@@ -13,7 +13,7 @@ use crate::protocol::Request;
 use crate::protocol::chat::{MAX_NAMES, Position};
 use crate::service::caller::{Dismissal, Peer};
 use crate::service::{Services, Upload};
-use crate::store::Credential;
+use crate::store::{Authority, Credential, What, Whom};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -587,4 +587,119 @@ async fn talks_that_others_begin_keep_nobody_out_of_a_room() {
     }
     writing.join_all().await;
     ada.join("#den").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_servers_operator_has_decided_no_operator_of_a_room_lifts() {
+    let bed = Bed::new().await;
+    let ada = bed.person("ada").await;
+    ada.join("#den").await.unwrap();
+    let order = |measure| {
+        let (room, name, reason) = (room("#den"), "ada".parse().unwrap(), String::new());
+        Order { room, name, measure, seconds: None, address: false, reason }
+    };
+    bed.chat().moderate(None, order(Measure::Mute)).await.unwrap();
+    let refused = ada.moderate("ada", Measure::Unmute, None).await.unwrap_err();
+    assert!(refused.message.contains("whoever runs the server"), "{refused:?}");
+    // Nor by deciding it anew, for a second.
+    ada.moderate("ada", Measure::Mute, Some(1)).await.unwrap();
+    assert_eq!(code(ada.moderate("ada", Measure::Unmute, None).await), ErrorCode::Refused);
+    assert_eq!(code(ada.say("#den", "x").await), ErrorCode::Refused);
+    bed.chat().moderate(None, order(Measure::Unmute)).await.unwrap();
+    ada.say("#den", "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_room_is_called_as_its_maker_called_it_and_forgotten_when_nothing_is_in_it() {
+    let bed = Bed::new().await;
+    let (ada, bob) = (bed.person("ada").await, bed.person("bob").await);
+    ada.join("#Den").await.unwrap();
+    let (mut events, _) = ada.returns().await;
+    bob.join("#DEN").await.unwrap();
+    ada.ask(ChatRequest::Topic { room: room("#den"), topic: "ferns".into() }).await.unwrap();
+    let named = |event| match event {
+        ChatReply::Topic { room, .. } => Some(room.to_string()),
+        _ => None,
+    };
+    assert_eq!(events.find(named).await, "#Den");
+    for person in [&ada, &bob] {
+        person.ask(ChatRequest::Leave { room: room("#dEN") }).await.unwrap();
+    }
+    let left = |event| match event {
+        ChatReply::Left { room } => Some(room.to_string()),
+        _ => None,
+    };
+    assert_eq!(events.find(left).await, "#Den");
+    let rooms = || async { bed.chat().rooms().await.unwrap().into_iter().map(|room| room.name.to_string()).collect() };
+    let names: Vec<String> = rooms().await;
+    assert_eq!(names, ["#lobby"]);
+    // What was said is kept, and the room with it.
+    ada.join("#den").await.unwrap();
+    ada.say("#den", "for ever").await.unwrap();
+    ada.ask(ChatRequest::Leave { room: room("#den") }).await.unwrap();
+    let names: Vec<String> = rooms().await;
+    assert_eq!(names, ["#den", "#lobby"]);
+}
+
+#[tokio::test]
+async fn nobody_bans_the_address_that_he_comes_from_himself() {
+    let bed = Bed::new().await;
+    let (ada, eve) = (bed.person_at("ada", 7).await, bed.person_at("eve", 7).await);
+    for person in [&ada, &eve] {
+        person.join("#den").await.unwrap();
+    }
+    let (_hers, _) = ada.returns().await;
+    let (_his, _) = eve.returns().await;
+    let (name, reason) = ("eve".parse().unwrap(), String::new());
+    let ban =
+        ChatRequest::Moderate { room: room("#den"), name, measure: Measure::Ban, seconds: None, address: true, reason };
+    ada.ask(ban).await.unwrap();
+    assert_eq!(code(eve.join("#den").await), ErrorCode::Refused);
+    ada.say("#den", "still here").await.unwrap();
+    assert_eq!(bed.store.bans().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_ban_without_a_time_that_makes_sense_is_refused() {
+    let bed = Bed::new().await;
+    let (ada, eve) = (bed.person("ada").await, bed.person("eve").await);
+    for person in [&ada, &eve] {
+        person.join("#den").await.unwrap();
+    }
+    assert_eq!(code(ada.moderate("eve", Measure::Ban, Some(0)).await), ErrorCode::BadRequest);
+    assert_eq!(code(ada.moderate("eve", Measure::Ban, Some(u64::MAX)).await), ErrorCode::BadRequest);
+    let (mut events, _) = ada.returns().await;
+    ada.moderate("eve", Measure::Kick, Some(60)).await.unwrap();
+    let until = |event| match event {
+        ChatReply::Moderated { until, .. } => Some(until),
+        _ => None,
+    };
+    assert_eq!(events.find(until).await, None);
+}
+
+#[tokio::test]
+async fn who_is_deleted_or_banned_beside_the_server_is_sent_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _feed) = Store::open(folder.path()).unwrap();
+    let accounts = crate::service::accounts::Accounts::new(store.clone(), 4);
+    let services = Services { accounts: Some(accounts), ..Services::default() };
+    let enter = async |name: &str| {
+        let guest = services.sessions.enter(Peer { address: PeerAddr::Unix(1), is_near: true, holds_key: false });
+        let made = store.create_account(name.parse().unwrap(), Credential::new("none"), now()).await.unwrap().unwrap();
+        guest.identify(Identity { id: made.id, name: made.name }).unwrap();
+        guest
+    };
+    let (ada, bob, cara) = (enter("ada").await, enter("bob").await, enter("cara").await);
+    store.delete_account(&"ada".parse().unwrap(), now()).await.unwrap();
+    let whom = Whom::User("bob".parse().unwrap());
+    let ban = store::Measure { by: Authority::Server, room: None, whom, what: What::Ban { until: None }, now: now() };
+    store.moderate(ban).await.unwrap().unwrap();
+    let dismissed = async { (ada.dismissed().await, bob.dismissed().await) };
+    let (first, second) = tokio::select! {
+        dismissed = dismissed => dismissed,
+        () = services.watch() => unreachable!("it never completes"),
+    };
+    assert!(matches!(first, Dismissal::Removed(why) if why.contains("deleted")));
+    assert!(matches!(second, Dismissal::Removed(why) if why.contains("banned")));
+    assert!(tokio::time::timeout(Duration::from_millis(10), cara.dismissed()).await.is_err());
 }

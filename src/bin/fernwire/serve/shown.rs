@@ -5,10 +5,19 @@ use fernwire::service::shown::{Showing, Shown};
 
 use crate::output;
 
-/// Prints what comes; never completes. A terminal that stands still stops only this.
-pub(crate) async fn show(mut showing: Showing) {
+/// Prints what comes; never completes. A terminal that stands still stops only this. Where there is an operator, a line of
+/// another session than the last follows a word of how to answer it.
+pub(crate) async fn show(mut showing: Showing, has_operator: bool) {
+    let mut last = None;
     loop {
-        let text = text(&showing.next().await);
+        let shown = showing.next().await;
+        if let Shown::Logged { session, .. } = &shown
+            && has_operator
+            && last.replace(*session) != Some(*session)
+        {
+            output::note(format_args!("(session {session}; `reply {session} TEXT` answers it)"));
+        }
+        let text = text(&shown);
         // In order, since the next is not taken before.
         let printed = tokio::task::spawn_blocking(|| output::result(text)).await;
         if let Ok(Err(error)) = printed {
