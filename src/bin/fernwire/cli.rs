@@ -405,7 +405,7 @@ pub(crate) struct PasswdArgs {
 
 #[derive(Args)]
 #[command(after_help = "\
-Sessions that are open can say nothing more; `kick NAME` on the server's terminal ends them.")]
+Sessions that are open are ended by the server within 10 s.")]
 pub(crate) struct DeleteArgs {
     /// The account.
     #[arg(value_name = "NAME")]
