@@ -21,6 +21,7 @@ use crate::service::caller::Peer;
 use crate::transport::{ByteStream, Incoming, Listener};
 
 mod admission;
+mod outbox;
 mod session;
 
 use admission::Admission;

@@ -2,22 +2,27 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, Resettable, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use fernwire::certs::host_name::HostName;
 use fernwire::config::Kex;
-use fernwire::config::bounds::{TICK, parse_time};
-use fernwire::config::log::{LogFormat, LogLevel};
 use fernwire::config::secrecy::{is_key, redacted};
-use fernwire::config::services::{Openable, SubmitTo};
 use fernwire::document::Format;
 use fernwire::keys::KeyFileError;
 use fernwire::model::name::{LOBBY, NameError, RoomName, UserName};
 use fernwire::transport::endpoint::Endpoint;
+
+mod admin;
+mod serve;
+
+pub(crate) use admin::{
+    AddArgs, BackupArgs, DeleteArgs, ExportArgs, ExportFormat, ImportArgs, PasswdArgs, StateArgs, UsersArgs,
+    UsersCommand,
+};
+pub(crate) use serve::ServeArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -62,76 +67,6 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Write a manual page to stdout, or all of them into a folder.
     Man(ManArgs),
-}
-
-#[derive(Args)]
-#[command(after_help = "\
-Key modes for --kex, with commas between them:
-  x25519+psk  fresh keys for each session, secret.key mixed in: both sides proven, forward secrecy
-  x25519      fresh keys for each session: server proven by its identity, forward secrecy
-  psk         keys from secret.key: any holder can pose as the server, no forward secrecy
-  auto        x25519 without a secret key; x25519+psk and psk with one
-
-Every setting can be in a file (--config), and docs/config.toml shows all of them. A flag counts
-more than the environment, that more than the file, and that more than the default. A relative
-path in the file begins at the folder of the file. --config /dev/null is for no file at all.
-
-The log goes to stderr. At the levels error, warn and info, events that repeat are counted and told
-once a minute; debug and trace write every one.
-
-SIGTERM and SIGINT end the server, a second one at once. SIGHUP loads the certificate of tls://
-anew; without one, or when the terminal that the server was started on is gone, it ends the server
-too. Under nohup or systemd it never does.")]
-pub(crate) struct ServeArgs {
-    /// The configuration, in TOML [default: $XDG_CONFIG_HOME/fernwire/config.toml if there is one].
-    #[arg(long, value_name = "FILE", env = "FERNWIRE_CONFIG", hide_env_values = true)]
-    pub(crate) config: Option<PathBuf>,
-    /// Check the configuration and the keys, print what would run, and leave everything as it is.
-    #[arg(long)]
-    pub(crate) check: bool,
-    /// Where to listen; may be given several times, or with commas [default: tcp://127.0.0.1:3376].
-    #[arg(long, value_name = "URL", env = "FERNWIRE_LISTEN", hide_env_values = true, value_delimiter = ',')]
-    pub(crate) listen: Option<Vec<Endpoint>>,
-    /// Which key modes to allow [default: auto].
-    #[arg(long, value_name = "MODES", env = "FERNWIRE_KEX", hide_env_values = true)]
-    pub(crate) kex: Option<Kex>,
-    /// The secret key's file [default: ./secret.key]; made if a listed mode needs it.
-    #[arg(long, value_name = "FILE", env = "FERNWIRE_SECRET_KEY_FILE", hide_env_values = true)]
-    pub(crate) secret_key: Option<PathBuf>,
-    /// Where the server's state is kept [default: $XDG_DATA_HOME/fernwire].
-    #[arg(long, value_name = "DIR", env = "FERNWIRE_DATA", hide_env_values = true)]
-    pub(crate) data: Option<PathBuf>,
-    /// The certificate of tls:// listeners (PEM) [default: a self-signed one, made in the data directory].
-    #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_CERT", hide_env_values = true)]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's private key (PEM).
-    #[arg(long, value_name = "FILE", env = "FERNWIRE_TLS_KEY", hide_env_values = true)]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// The time from one timestamp to the next, such as 250ms [default: 1s].
-    #[arg(long, value_name = "DURATION", env = "FERNWIRE_TICK", hide_env_values = true, value_parser = parse_tick)]
-    pub(crate) tick: Option<Duration>,
-    /// Take the operator's commands from stdin, also where that is no terminal; `help` shows them.
-    #[arg(long)]
-    pub(crate) console: bool,
-    /// Which of the services log and submit are for everybody who can connect; with commas.
-    #[arg(long, value_name = "SERVICES", env = "FERNWIRE_OPEN", hide_env_values = true, value_delimiter = ',')]
-    pub(crate) open: Option<Vec<Openable>>,
-    /// What becomes of submitted data besides its place in the database: print, file or both [default: print,file].
-    #[arg(long, value_name = "WAYS", env = "FERNWIRE_SUBMISSIONS", hide_env_values = true, value_delimiter = ',')]
-    pub(crate) submissions: Option<Vec<SubmitTo>>,
-    #[command(flatten)]
-    pub(crate) log: LogArgs,
-}
-
-/// What a server writes into its log.
-#[derive(Args)]
-pub(crate) struct LogArgs {
-    /// What to log: error, warn, info, debug or trace [default: info].
-    #[arg(long, value_name = "LEVEL", env = "FERNWIRE_LOG_LEVEL", hide_env_values = true)]
-    pub(crate) log_level: Option<LogLevel>,
-    /// How: text, or json for an object a line [default: text].
-    #[arg(long, value_name = "FORMAT", env = "FERNWIRE_LOG_FORMAT", hide_env_values = true)]
-    pub(crate) log_format: Option<LogFormat>,
 }
 
 #[derive(Args)]
@@ -340,142 +275,6 @@ pub(crate) struct IdArgs {
     pub(crate) json: bool,
 }
 
-/// Whose state a command on the server's machine works on.
-#[derive(Args)]
-pub(crate) struct StateArgs {
-    /// The server's configuration, in TOML [default: $XDG_CONFIG_HOME/fernwire/config.toml if there is one].
-    #[arg(long, value_name = "FILE", env = "FERNWIRE_CONFIG", hide_env_values = true, global = true)]
-    pub(crate) config: Option<PathBuf>,
-    /// Where the server's state is kept [default: $XDG_DATA_HOME/fernwire].
-    #[arg(long, value_name = "DIR", env = "FERNWIRE_DATA", hide_env_values = true, global = true)]
-    pub(crate) data: Option<PathBuf>,
-}
-
-#[derive(Args)]
-#[command(after_help = "\
-It works on the server's own database, beside a running server and without one, as the user who
-runs the server. Times are local; with --json they are in UTC.")]
-pub(crate) struct UsersArgs {
-    #[command(subcommand)]
-    pub(crate) command: UsersCommand,
-    #[command(flatten)]
-    pub(crate) state: StateArgs,
-    /// Print one JSON object a line.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum UsersCommand {
-    /// List the accounts: when each was made, when it last logged in, and when it was deleted, if it was.
-    List,
-    /// Make an account for somebody.
-    Add(AddArgs),
-    /// Give an account a new password, which also brings a deleted account back.
-    Passwd(PasswdArgs),
-    /// Delete an account: nobody can log in to it, what was said stays, and the name stays taken.
-    Delete(DeleteArgs),
-    /// Make accounts from another program's names and bcrypt hashes; people keep the passwords that they have.
-    Import(ImportArgs),
-}
-
-#[derive(Args)]
-pub(crate) struct AddArgs {
-    /// The account: 1 to 32 letters, digits, `_`, `.`, `-` and `@`.
-    #[arg(value_name = "NAME")]
-    pub(crate) name: UserName,
-    /// The file with its password, which nobody else may be able to read [default: FERNWIRE_PASSWORD, then it is asked
-    /// for on a terminal].
-    #[arg(long, value_name = "FILE", value_parser = path())]
-    pub(crate) password_file: Option<PathBuf>,
-}
-
-#[derive(Args)]
-#[command(after_help = "\
-Sessions that are open stay open. One that is lost does not come back without the new password.")]
-pub(crate) struct PasswdArgs {
-    /// The account.
-    #[arg(value_name = "NAME")]
-    pub(crate) name: UserName,
-    /// The file with the new password, which nobody else may be able to read [default: FERNWIRE_PASSWORD, then it is
-    /// asked for on a terminal].
-    #[arg(long, value_name = "FILE", value_parser = path())]
-    pub(crate) password_file: Option<PathBuf>,
-}
-
-#[derive(Args)]
-#[command(after_help = "\
-Sessions that are open are ended by the server within 10 s.")]
-pub(crate) struct DeleteArgs {
-    /// The account.
-    #[arg(value_name = "NAME")]
-    pub(crate) name: UserName,
-    /// Delete it without asking; needed where there is no terminal.
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
-#[derive(Args)]
-#[command(after_help = "\
-A line is NAME:HASH, with a hash as Python's bcrypt writes it ($2b$12$...). Empty lines, and lines
-that begin with #, say nothing. What cannot be used is told with the number of its line, and the
-rest comes in. Names that are taken keep their password, so importing a file twice does no harm. If
-there is no database yet, it is made.
-
-Exit codes:
-  0  done; every line came in
-  1  at least one line was left out, and stderr says which and why
-  2  something failed, and stderr says what")]
-pub(crate) struct ImportArgs {
-    /// The file; - is stdin.
-    #[arg(value_name = "FILE", value_parser = path())]
-    pub(crate) file: PathBuf,
-}
-
-#[derive(Args)]
-#[command(after_help = "\
-The copy is whole and checked, and only its owner can read it. It has the accounts, what was said,
-the message log and what was submitted, but no keys: identity.key is a file of its own. To restore
-it, stop the server, remove fernwire.db-wal and fernwire.db-shm from the data directory, and put the
-copy there as fernwire.db.")]
-pub(crate) struct BackupArgs {
-    /// The file to write; never overwritten.
-    #[arg(value_name = "FILE", value_parser = path())]
-    pub(crate) file: PathBuf,
-    #[command(flatten)]
-    pub(crate) state: StateArgs,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// How a history is written.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    Md,
-    Json,
-}
-
-#[derive(Args)]
-#[command(after_help = "\
-Everything that was said in the room up to now is written, oldest first: md is Markdown with local
-times, and json is an object a line as `fernwire chat --json` prints it for history, with times in
-UTC. Nothing that was said can act on a terminal, nor as Markdown or HTML. Conversations between two
-people are theirs alone, and cannot be exported.")]
-pub(crate) struct ExportArgs {
-    /// The room, such as '#lobby', in quotes since # begins a comment in most shells.
-    #[arg(long, value_name = "ROOM", value_parser = parse_room)]
-    pub(crate) room: RoomName,
-    /// How to write it.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "md")]
-    pub(crate) format: ExportFormat,
-    /// The file to write; never overwritten [default: stdout].
-    #[arg(long, value_name = "FILE", value_parser = path())]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) state: StateArgs,
-}
-
 #[derive(Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell.
@@ -496,10 +295,6 @@ pub(crate) struct ManArgs {
     /// Print one JSON object that names what was written.
     #[arg(long, requires = "out")]
     pub(crate) json: bool,
-}
-
-fn parse_tick(text: &str) -> Result<Duration, String> {
-    parse_time(text, &TICK).ok_or_else(|| format!("a tick is a duration from {TICK}, such as 1s or 250ms"))
 }
 
 fn parse_room(text: &str) -> Result<RoomName, String> {
