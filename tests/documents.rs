@@ -1,18 +1,18 @@
 //! Documents that Python writes are read as what they are, ours are read by Python, and none of them is ever run.
 #![allow(clippy::unwrap_used)]
 
-use std::env;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+mod python;
+
+use std::path::Path;
 
 use fernwire::document::error::{DocumentError, Reason};
 use fernwire::document::{Format, decode, encode};
+use python::Python;
 use serde_json::{Value, json};
 
 #[test]
 fn what_python_writes_is_read_as_what_it_is() {
-    let documents = Python::start().ask(json!({ "do": "documents" }));
+    let documents = Python::start("tests/documents/peer.py", "xml.etree.ElementTree").ask(json!({ "do": "documents" }));
     for document in documents.as_array().unwrap() {
         let format: Format = text(&document["format"]).parse().unwrap();
         let bytes = bytes(&document["bytes"]);
@@ -27,7 +27,7 @@ fn what_python_writes_is_read_as_what_it_is() {
 
 #[test]
 fn what_we_write_is_read_by_python() {
-    let mut python = Python::start();
+    let mut python = Python::start("tests/documents/peer.py", "xml.etree.ElementTree");
     let many: Vec<_> = (0..3000).map(|n| (format!("key{n}"), n.to_string())).collect();
     let long = [pair("long", &"é".repeat(50_000)), pair("longer", &"x".repeat(70_000))];
     for pairs in [&[][..], &awkward_pairs(), &many, &long] {
@@ -59,7 +59,7 @@ fn pair(key: &str, value: &str) -> (String, String) {
 
 #[test]
 fn no_program_in_a_pickle_runs_here_though_each_runs_in_python() {
-    let mut python = Python::start();
+    let mut python = Python::start("tests/documents/peer.py", "xml.etree.ElementTree");
     let folder = tempfile::tempdir().unwrap();
     let programs = python.ask(json!({ "do": "programs", "folder": folder.path() }));
     for program in programs.as_array().unwrap() {
@@ -79,7 +79,11 @@ fn no_program_in_a_pickle_runs_here_though_each_runs_in_python() {
 
 #[test]
 fn a_pickled_object_is_refused_by_the_name_of_its_class() {
-    for object in Python::start().ask(json!({ "do": "object" })).as_array().unwrap() {
+    for object in Python::start("tests/documents/peer.py", "xml.etree.ElementTree")
+        .ask(json!({ "do": "object" }))
+        .as_array()
+        .unwrap()
+    {
         let (reason, said) = refused(&bytes(object));
         assert!(matches!(reason, Reason::WouldRun { .. }), "{said}");
         // Before protocol 2, Python begins with copyreg._reconstructor.
@@ -89,7 +93,8 @@ fn a_pickled_object_is_refused_by_the_name_of_its_class() {
 
 #[test]
 fn data_that_old_protocols_import_is_refused_with_the_protocol_that_has_it() {
-    let pickles = Python::start().ask(json!({ "do": "needing imports" }));
+    let pickles =
+        Python::start("tests/documents/peer.py", "xml.etree.ElementTree").ask(json!({ "do": "needing imports" }));
     for pickle in pickles.as_array().unwrap() {
         let (_, said) = refused(&bytes(&pickle["bytes"]));
         assert!(said.contains(&format!("pickle with protocol {}", pickle["first"])), "{said}");
@@ -99,14 +104,22 @@ fn data_that_old_protocols_import_is_refused_with_the_protocol_that_has_it() {
 
 #[test]
 fn what_contains_itself_is_refused() {
-    for pickle in Python::start().ask(json!({ "do": "loops" })).as_array().unwrap() {
+    for pickle in Python::start("tests/documents/peer.py", "xml.etree.ElementTree")
+        .ask(json!({ "do": "loops" }))
+        .as_array()
+        .unwrap()
+    {
         assert_eq!(refused(&bytes(pickle)).0, Reason::Loop, "{pickle}");
     }
 }
 
 #[test]
 fn what_expands_beyond_the_limits_is_refused_without_expanding_it() {
-    for bomb in Python::start().ask(json!({ "do": "bombs" })).as_array().unwrap() {
+    for bomb in Python::start("tests/documents/peer.py", "xml.etree.ElementTree")
+        .ask(json!({ "do": "bombs" }))
+        .as_array()
+        .unwrap()
+    {
         let expected = if bomb["kind"] == "values" { Reason::TooManyValues } else { Reason::TooMuchText };
         assert_eq!(refused(&bytes(&bomb["bytes"])).0, expected, "{bomb}");
     }
@@ -131,46 +144,4 @@ fn text(value: &Value) -> &str {
 
 fn bytes(hex: &Value) -> Vec<u8> {
     hex::decode(text(hex)).unwrap()
-}
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-/// One Python process that writes and reads documents for a whole test.
-struct Python {
-    process: Child,
-    requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Python {
-    fn start() -> Self {
-        let python =
-            env::var_os("FERNWIRE_PYTHON").map_or_else(|| repository("target/python/bin/python3"), PathBuf::from);
-        let mut process = Command::new(&python)
-            .arg(repository("tests/documents/peer.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; run scripts/test-env.sh once", python.display()));
-        let requests = process.stdin.take();
-        let answers = BufReader::new(process.stdout.take().unwrap());
-        Self { process, requests, answers }
-    }
-
-    fn ask(&mut self, request: Value) -> Value {
-        writeln!(self.requests.as_mut().unwrap(), "{request}").unwrap();
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("Python answered {answer:?}: {error}"))
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        // The end of its input is the end of Python.
-        self.requests = None;
-        let _ = self.process.wait();
-    }
 }

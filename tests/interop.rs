@@ -1,11 +1,11 @@
 //! Tokens and keys across implementations: Python's `cryptography`, the `fernet` crate and ours open each other's.
 #![allow(clippy::unwrap_used)]
 
-use std::env;
+mod python;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use fernet::Fernet;
 use fernwire::channel::token::{FernetKey, InvalidToken};
 use fernwire::keys::SecretKey;
+use python::{Python, python_with, repository};
 use serde_json::{Value, json};
 
 /// Around the ends of blocks, and around what lengths of one and two bytes can say.
@@ -22,13 +23,18 @@ const RANDOM_TEXTS: usize = 40;
 
 #[test]
 fn python_and_we_open_each_others_tokens() {
-    let mut python = Python::start();
+    let mut python = Python::start("tests/interop/fernet_peer.py", "cryptography");
     let folder = tempfile::tempdir().unwrap();
     let (text_form, ours) = new_key(&folder.path().join("secret.key"));
     for text in texts() {
         let token = seal(&ours, &text);
-        assert_eq!(python.open(json!({ "key": text_form }), &token), Some(text.clone()), "{} bytes", text.len());
-        let token = python.seal(json!({ "key": text_form }), &text);
+        assert_eq!(
+            python_opens(&mut python, json!({ "key": text_form }), &token),
+            Some(text.clone()),
+            "{} bytes",
+            text.len()
+        );
+        let token = python_seals(&mut python, json!({ "key": text_form }), &text);
         assert_eq!(open(&ours, &token), Ok(text.clone()), "{} bytes", text.len());
     }
 }
@@ -46,7 +52,7 @@ fn the_fernet_crate_and_we_open_each_others_tokens() {
 
 #[test]
 fn a_token_that_was_changed_on_the_way_is_refused_by_everyone() {
-    let mut python = Python::start();
+    let mut python = Python::start("tests/interop/fernet_peer.py", "cryptography");
     let folder = tempfile::tempdir().unwrap();
     let (text_form, ours) = new_key(&folder.path().join("secret.key"));
     let theirs = Fernet::new(&text_form).unwrap();
@@ -56,25 +62,25 @@ fn a_token_that_was_changed_on_the_way_is_refused_by_everyone() {
         forged[place] ^= 1;
         let forged = URL_SAFE.encode(forged);
         assert_eq!(open(&ours, &forged), Err(InvalidToken), "byte {place}");
-        assert_eq!(python.open(json!({ "key": text_form }), &forged), None, "byte {place}");
+        assert_eq!(python_opens(&mut python, json!({ "key": text_form }), &forged), None, "byte {place}");
         assert!(theirs.decrypt(&forged).is_err(), "byte {place}");
     }
 }
 
 #[test]
 fn a_key_file_of_ours_serves_python() {
-    let mut python = Python::start();
+    let mut python = Python::start("tests/interop/fernet_peer.py", "cryptography");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret.key");
     let (_, ours) = new_key(&path);
-    let token = python.seal(json!({ "key_file": path }), b"from Python");
+    let token = python_seals(&mut python, json!({ "key_file": path }), b"from Python");
     assert_eq!(open(&ours, &token).unwrap(), b"from Python");
-    assert_eq!(python.open(json!({ "key_file": path }), &seal(&ours, b"from us")).unwrap(), b"from us");
+    assert_eq!(python_opens(&mut python, json!({ "key_file": path }), &seal(&ours, b"from us")).unwrap(), b"from us");
 }
 
 #[test]
 fn a_key_file_of_pythons_serves_us() {
-    let mut python = Python::start();
+    let mut python = Python::start("tests/interop/fernet_peer.py", "cryptography");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret.key");
     python.ask(json!({ "do": "write_key", "path": path }));
@@ -82,13 +88,13 @@ fn a_key_file_of_pythons_serves_us() {
 
     let bytes = raw(&fs::read_to_string(&path).unwrap());
     assert_eq!(loaded.id(), SecretKey::from_bytes(bytes).id());
-    let token = python.seal(json!({ "key_file": path }), b"from Python");
+    let token = python_seals(&mut python, json!({ "key_file": path }), b"from Python");
     assert_eq!(open(&FernetKey::new(&bytes), &token).unwrap(), b"from Python");
 }
 
 #[test]
 fn our_vectors_hold_for_a_checker_that_shares_no_code_with_us() {
-    let output = Command::new(python()).arg(repository("tests/vectors/check.py")).output().unwrap();
+    let output = Command::new(python_with("cryptography")).arg(repository("tests/vectors/check.py")).output().unwrap();
     let [said, complained] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     assert!(output.status.success(), "{said}{complained}");
     assert_eq!(said.lines().count(), 3, "one line for each key mode: {said}");
@@ -134,71 +140,19 @@ fn open(key: &FernetKey, token: &str) -> Result<Vec<u8>, InvalidToken> {
     key.open(&mut URL_SAFE.decode(token).unwrap()).map(|text| text.to_vec())
 }
 
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+/// `key` says which: `{"key": ...}` or `{"key_file": ...}`.
+fn python_seals(python: &mut Python, key: Value, text: &[u8]) -> String {
+    let answer = python.ask(with(key, json!({ "do": "seal", "text": hex::encode(text) })));
+    answer["token"].as_str().unwrap().to_owned()
 }
 
-/// The Python that has `cryptography`. Without it there is nothing to compare with, and that must be seen.
-fn python() -> PathBuf {
-    let path = env::var_os("FERNWIRE_PYTHON").map_or_else(|| repository("target/python/bin/python3"), PathBuf::from);
-    let imports = Command::new(&path).args(["-c", "import cryptography"]).output();
-    assert!(
-        imports.is_ok_and(|output| output.status.success()),
-        "{} cannot import cryptography; run `make test`, or scripts/test-env.sh once",
-        path.display()
-    );
-    path
-}
-
-/// One Python process that seals and opens for a whole test.
-struct Python {
-    process: Child,
-    requests: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Python {
-    fn start() -> Self {
-        let mut process = Command::new(python())
-            .arg(repository("tests/interop/fernet_peer.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let requests = process.stdin.take();
-        let answers = BufReader::new(process.stdout.take().unwrap());
-        Self { process, requests, answers }
+/// The text, unless Python refuses the token.
+fn python_opens(python: &mut Python, key: Value, token: &str) -> Option<Vec<u8>> {
+    let answer = python.ask(with(key, json!({ "do": "open", "token": token })));
+    if answer == json!({ "refused": true }) {
+        return None;
     }
-
-    fn ask(&mut self, request: Value) -> Value {
-        writeln!(self.requests.as_mut().unwrap(), "{request}").unwrap();
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("Python answered {answer:?}: {error}"))
-    }
-
-    /// `key` says which: `{"key": ...}` or `{"key_file": ...}`.
-    fn seal(&mut self, key: Value, text: &[u8]) -> String {
-        let answer = self.ask(with(key, json!({ "do": "seal", "text": hex::encode(text) })));
-        answer["token"].as_str().unwrap().to_owned()
-    }
-
-    /// The text, unless Python refuses the token.
-    fn open(&mut self, key: Value, token: &str) -> Option<Vec<u8>> {
-        let answer = self.ask(with(key, json!({ "do": "open", "token": token })));
-        if answer == json!({ "refused": true }) {
-            return None;
-        }
-        Some(hex::decode(answer["text"].as_str().unwrap()).unwrap())
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        // The end of its input is the end of Python.
-        self.requests = None;
-        let _ = self.process.wait();
-    }
+    Some(hex::decode(answer["text"].as_str().unwrap()).unwrap())
 }
 
 fn with(mut request: Value, more: Value) -> Value {

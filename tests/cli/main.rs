@@ -4,6 +4,8 @@
 
 #[path = "../program/mod.rs"]
 mod program;
+#[path = "../python/mod.rs"]
+mod python;
 
 mod backup;
 mod bad_input;

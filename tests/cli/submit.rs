@@ -1,13 +1,12 @@
 //! `fernwire submit`, and what a server makes of it.
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::program::{Outcome, Sandbox};
+use crate::python::python_with;
 
 const FILE: &str = "data/fernwire/submissions.jsonl";
 
@@ -30,12 +29,8 @@ fn is_stored(outcome: &Outcome, receipts: &str) {
 
 /// Lets Python write files into the sandbox.
 fn python(sandbox: &Sandbox, script: &str) {
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python3");
-    let program = env::var_os("FERNWIRE_PYTHON").map_or(ours, PathBuf::from);
-    let mut command = Command::new(&program);
-    let status = command.args(["-c", script]).current_dir(sandbox.path("")).status();
-    let status = status.unwrap_or_else(|error| panic!("{}: {error}; run scripts/test-env.sh once", program.display()));
-    assert!(status.success());
+    let status = Command::new(python_with("pickle")).args(["-c", script]).current_dir(sandbox.path("")).status();
+    assert!(status.unwrap().success());
 }
 
 #[test]

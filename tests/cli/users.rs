@@ -1,7 +1,5 @@
 //! The accounts, as whoever runs the server sees to them: beside a running server, and without one.
 
-use std::env;
-use std::path::PathBuf;
 use std::process::Command;
 
 use rexpect::process::WaitStatus;
@@ -10,24 +8,12 @@ use rexpect::session::{PtySession, spawn_with_options};
 use serde_json::{Value, json};
 
 use crate::program::{Outcome, PATIENCE, RunningServer, Sandbox};
-
-/// The Python that has `bcrypt`. Without it there is nothing to import, and that must be seen.
-fn python() -> PathBuf {
-    let ours = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/python/bin/python3"));
-    let path = env::var_os("FERNWIRE_PYTHON").map_or_else(ours, PathBuf::from);
-    let imports = Command::new(&path).args(["-c", "import bcrypt"]).output();
-    assert!(
-        imports.is_ok_and(|output| output.status.success()),
-        "{} cannot import bcrypt; run `make test`, or scripts/test-env.sh once",
-        path.display()
-    );
-    path
-}
+use crate::python::python_with;
 
 /// What Python's bcrypt makes of a password, at a cost that does not make tests wait.
 fn hash_of_python(password: &str) -> String {
     let line = "import bcrypt, sys; print(bcrypt.hashpw(sys.argv[1].encode(), bcrypt.gensalt(4)).decode())";
-    let output = Command::new(python()).args(["-c", line, password]).output().unwrap();
+    let output = Command::new(python_with("bcrypt")).args(["-c", line, password]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
