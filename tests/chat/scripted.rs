@@ -222,3 +222,30 @@ fn chat_reads(person: &Person, with: &str, seq: u64) {
     person.chat.mark_read(&with.parse().unwrap(), seq - 1);
     person.chat.mark_read(&with.parse().unwrap(), seq);
 }
+
+#[tokio::test]
+async fn what_is_read_while_the_last_posts_go_out_is_told() {
+    let mut fake = Fake::new(KeyMode::X25519).await;
+    let mut ada = person(&fake);
+    ada.says("#a", "the last").await;
+    let server = async {
+        let (mut session, listen) = ready(&mut fake).await;
+        let (post, ..) = session.post().await;
+        session.reply(listen, entry("#a", 1)).await;
+        // Whoever comes back would be told of it once more.
+        let (read, request) = session.chat().await;
+        assert!(matches!(request, ChatRequest::Read { seq: 1, .. }), "{request:?}");
+        session.end(read).await;
+        session.posted(post, 2).await;
+        assert_eq!(session.next().await, None);
+        session.close(CloseReason::Done, "").await;
+    };
+    let client = async {
+        ada.until(|event| matches!(event, Event::Ready)).await;
+        ada.chat.quit();
+        ada.until(|event| matches!(event, Event::Entry { .. })).await;
+        chat_reads(&ada, "#a", 1);
+        ada.leaves().await;
+    };
+    tokio::join!(client, server);
+}

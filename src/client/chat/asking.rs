@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::link::{Break, collected, has_left, turned};
+use super::link::{Break, collected, turned};
 use super::listening::Note;
 use super::{Question, Shared};
 use crate::client::{CallError, Client};
@@ -26,7 +26,6 @@ pub(super) struct Asking {
     /// What the server is being told to have been read.
     reading: Option<(Target, u64)>,
     shared: Arc<Shared>,
-    left: watch::Receiver<bool>,
 }
 
 /// What has been answered.
@@ -36,8 +35,8 @@ enum Answer {
 }
 
 impl Asking {
-    pub(super) fn new(questions: mpsc::Receiver<Question>, shared: Arc<Shared>, left: watch::Receiver<bool>) -> Self {
-        Self { questions, open: BTreeMap::new(), next: 0, reading: None, shared, left }
+    pub(super) fn new(questions: mpsc::Receiver<Question>, shared: Arc<Shared>) -> Self {
+        Self { questions, open: BTreeMap::new(), next: 0, reading: None, shared }
     }
 
     /// Whether every question is answered.
@@ -46,8 +45,13 @@ impl Asking {
         self.questions.is_empty() && self.open.is_empty()
     }
 
-    /// Asks in one session; done when nothing more is wanted and everything is answered and told.
-    pub(super) async fn run(&mut self, client: &Client, notes: mpsc::UnboundedSender<Note>) -> Result<(), Break> {
+    /// Asks in one session; done when nothing more is wanted, every post is settled, and everything is answered and told.
+    pub(super) async fn run(
+        &mut self,
+        client: &Client,
+        notes: mpsc::UnboundedSender<Note>,
+        mut settled: watch::Receiver<bool>,
+    ) -> Result<(), Break> {
         let mut under_way = JoinSet::new();
         self.tell_again();
         self.is_done();
@@ -56,7 +60,7 @@ impl Asking {
         }
         loop {
             self.tell_read(&mut under_way, client);
-            let leaving = has_left(&self.left);
+            let leaving = *settled.borrow();
             if leaving && self.is_done() && self.reading.is_none() {
                 return Ok(());
             }
@@ -72,7 +76,7 @@ impl Asking {
                     Answer::Read(answer) => self.read(answer)?,
                 },
                 () = read_more.read_more.notified() => {}
-                () = turned(&mut self.left), if !leaving => {}
+                () = turned(&mut settled), if !leaving => {}
             }
         }
     }

@@ -91,7 +91,7 @@ pub(super) async fn run(options: ChatOptions, shared: Arc<Shared>, ends: Ends) {
         backoff: Backoff::new(pauses),
         positions: Positions::default(),
         posting: Posting::new(posts, left.clone(), events.clone()),
-        asking: Asking::new(questions, shared.clone(), left.clone()),
+        asking: Asking::new(questions, shared.clone()),
         shared,
         left,
         events: events.clone(),
@@ -159,7 +159,14 @@ impl Link {
             own_name: &welcome.name,
             own_posts: &self.shared.prefix,
         };
-        let (posting, asking) = (self.posting.run(&client, is_ready), self.asking.run(&client, notes));
+        // Until the last post is settled there may be more to read, and what was read has to be told.
+        let (settled, is_settled) = watch::channel(false);
+        let posting = async {
+            self.posting.run(&client, is_ready).await?;
+            settled.send_replace(true);
+            Ok(())
+        };
+        let asking = self.asking.run(&client, notes, is_settled);
         let broken = tokio::select! {
             broken = listening.run(noted) => broken,
             done = async { tokio::try_join!(posting, asking) } => done.map_or_else(|broken| broken, |_| Break::Left),
