@@ -249,3 +249,33 @@ async fn what_is_read_while_the_last_posts_go_out_is_told() {
     };
     tokio::join!(client, server);
 }
+
+#[tokio::test]
+async fn a_conversation_that_a_server_set_back_has_forgotten_begins_anew() {
+    let mut fake = Fake::new(KeyMode::X25519).await;
+    let mut ada = person(&fake);
+    let server = async {
+        let (mut session, listen) = ready(&mut fake).await;
+        for with in ["bob", "#a"] {
+            session.reply(listen, conversation(with, 0, 0)).await;
+            for seq in 1..=3 {
+                session.reply(listen, entry(with, seq)).await;
+            }
+        }
+        session.reply(listen, ChatReply::Left { room: "#a".parse().unwrap() }).await;
+        drop(session);
+        // Its backup is older than either.
+        let (mut session, listen) = ready(&mut fake).await;
+        for with in ["bob", "#a"] {
+            session.reply(listen, conversation(with, 1, 1)).await;
+            for seq in 1..=2 {
+                session.reply(listen, entry(with, seq)).await;
+            }
+        }
+        session.close(CloseReason::Removed, "").await;
+    };
+    let client = async { while !matches!(ada.next().await, Event::Ended(_)) {} };
+    tokio::join!(client, server);
+    let seen = |with: &str| ada.screen.iter().filter(|line| line.starts_with(with)).count();
+    assert_eq!((seen("bob"), seen("#a")), (5, 5), "{:?}", ada.screen);
+}

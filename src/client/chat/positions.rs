@@ -24,6 +24,8 @@ struct Place {
     last: u64,
     touched: u64,
     left: bool,
+    /// Whether this session has told of it.
+    told: bool,
     /// Nothing of it has come yet, and it began while we listened: the server decides where.
     fresh: bool,
 }
@@ -43,6 +45,7 @@ impl Positions {
     /// A session begins, and will tell what was missed.
     pub(super) fn begin(&mut self) {
         self.ready = false;
+        self.places.values_mut().for_each(|place| place.told = false);
     }
 
     /// Where the server is to go on, for those conversations that are likely to matter.
@@ -59,7 +62,15 @@ impl Positions {
         let ready = self.ready;
         let known = self.places.contains_key(&with.key());
         let place = self.place(with, *read);
-        place.fresh |= ready && !known;
+        let anew = ready && known && !place.told && *last < place.seq;
+        place.told = true;
+        place.fresh |= ready && (!known || anew);
+        if anew {
+            // The server was set back to a copy of its database in which this was not ours, and it begins once more.
+            place.left = false;
+            place.seq = *read;
+            place.last = *read;
+        }
         if place.left {
             // Who comes back begins with what is new to them, and not with what was said behind their back.
             place.left = false;
@@ -138,6 +149,7 @@ impl Positions {
             last: seq,
             touched: 0,
             left: false,
+            told: false,
             fresh: false,
         });
         place.touched = self.clock;
@@ -227,6 +239,21 @@ mod tests {
         positions.begin();
         assert_eq!(positions.conversation(&conversation("#a", 4, 4)), None);
         assert_eq!(positions.verdict(&target("#a"), 5), Verdict::Next);
+    }
+
+    #[test]
+    fn what_a_server_that_was_set_back_has_forgotten_begins_anew() {
+        let mut positions = Positions::default();
+        positions.conversation(&conversation("ada", 9, 9));
+        positions.begin();
+        positions.ready();
+        assert_eq!(positions.conversation(&conversation("ada", 2, 0)), Some(0));
+        assert_eq!(positions.verdict(&target("ada"), 1), Verdict::Next);
+        // The answer to a join that is older than what has come since is no step back.
+        positions.hand_out(&target("ada"), 1);
+        positions.hand_out(&target("ada"), 2);
+        positions.conversation(&conversation("ada", 1, 0));
+        assert_eq!(positions.verdict(&target("ada"), 2), Verdict::Known);
     }
 
     #[test]
