@@ -33,7 +33,7 @@ pub mod reconnect;
 pub mod submit;
 pub mod trust;
 
-pub use calls::{CallError, Replies};
+pub use calls::{ANSWER_TIMEOUT, CallError, Replies};
 
 use calls::Calls;
 use known_hosts::KnownHostsError;

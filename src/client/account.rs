@@ -107,7 +107,7 @@ impl Client {
             _ => None,
         });
         let mut welcome = None;
-        while let Some(AccountReply::Welcome { name, ticket, seconds }) = replies.next().await? {
+        while let Some(AccountReply::Welcome { name, ticket, seconds }) = replies.next_in_time().await? {
             welcome = Some(Welcome { name, ticket, valid_for: Duration::from_secs(seconds) });
         }
         let welcome = welcome.ok_or_else(|| CallError::Nonsense("a login that is neither taken nor refused".into()))?;

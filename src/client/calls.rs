@@ -6,9 +6,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::Io;
@@ -20,6 +22,12 @@ use crate::protocol::{ClientMessage, MAX_INTEGER, Reply, Request, RequestError, 
 
 /// The most bytes of one bulk message: with its kind and id it is no longer than a client may send that proves nothing.
 const MAX_BULK: usize = channel::MAX_UNPROVEN_MESSAGE - 9;
+
+/// How long a server may say nothing to a request that it answers as soon as it can. Posts wait 30 s, and logins while others
+/// log in; a server that is alive and does not answer at all is left after this.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(180);
+/// How long a server may take to say goodbye too; it gives what was asked before 60 s.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Why a call or a session ended early.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -33,6 +41,12 @@ pub enum CallError {
     /// The server said goodbye.
     #[error("the server closed the session{}{}", if .0.text.is_empty() { "" } else { ": " }, Visible(&.0.text))]
     Closed(Close),
+    /// The server is there, and says nothing.
+    #[error("the server did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    Unanswered,
+    /// The server does not say goodbye.
+    #[error("the server did not say goodbye within {} s", GOODBYE_TIMEOUT.as_secs())]
+    NoGoodbye,
     /// The channel failed.
     #[error(transparent)]
     Channel(ChannelError),
@@ -218,6 +232,12 @@ impl<T> Replies<T> {
         }
     }
 
+    /// The same for a request that is neither endless nor meant to take its time: fails if nothing comes for
+    /// [`ANSWER_TIMEOUT`]. Pings alone keep a session alive.
+    pub async fn next_in_time(&mut self) -> Result<Option<T>, CallError> {
+        timeout(ANSWER_TIMEOUT, self.next()).await.unwrap_or(Err(CallError::Unanswered))
+    }
+
     /// Wants no more; what was on its way may still come, and then [`CallError::Cancelled`].
     pub fn cancel(&self) {
         self.tell(ClientMessage::Cancel { id: self.id });
@@ -325,5 +345,6 @@ async fn write_loop(
     if let Err(error) = sender.close(CloseReason::Done, "").await {
         return CallError::Channel(error);
     }
-    std::future::pending().await
+    sleep(GOODBYE_TIMEOUT).await;
+    CallError::NoGoodbye
 }

@@ -68,7 +68,11 @@ impl Failure {
                 _ => Self::Final,
             },
             CallError::Closed(close) if close.reason == CloseReason::Removed => Self::Final,
-            CallError::Closed(_) | CallError::Channel(_) | CallError::Cancelled => Self::Session,
+            CallError::Closed(_)
+            | CallError::Channel(_)
+            | CallError::Cancelled
+            | CallError::Unanswered
+            | CallError::NoGoodbye => Self::Session,
             CallError::Nonsense(_) => Self::Final,
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::connector::{Connector, Failure, NotConnected};
 use super::reconnect::{Backoff, Pauses};
 use super::{CallError, Client, Replies, random_id};
-use crate::channel::{CloseReason, MAX_UNPROVEN_MESSAGE};
+use crate::channel::{CloseReason, DRAIN_TIMEOUT, MAX_UNPROVEN_MESSAGE};
 use crate::protocol::log::{LogReply, LogRequest, MAX_LOG_LINES, MAX_LOG_TEXT};
 use crate::protocol::{ErrorCode, Reply, Request};
 
@@ -209,7 +209,7 @@ impl<C: Connector> Delivery<C> {
             match self.converse(&client).await {
                 Parting::Delivered => {
                     // Everything is acknowledged. A server that stops at this moment takes nothing away from that.
-                    let _ = client.close().await;
+                    let _ = tokio::time::timeout(2 * DRAIN_TIMEOUT, client.close()).await;
                     break Ok(());
                 }
                 Parting::Abandoned => return,
@@ -316,7 +316,7 @@ impl<C: Connector> Delivery<C> {
         let mut replies = client.append_log(&self.stream, self.next_number, texts);
         let rows = loop {
             tokio::select! {
-                reply = replies.next() => match reply? {
+                reply = replies.next_in_time() => match reply? {
                     Some(LogReply::Received { rows }) if rows.len() == count => break rows,
                     Some(LogReply::Other) => {}
                     _ => return Err(CallError::Nonsense("lines that are neither received nor refused".into()).into()),

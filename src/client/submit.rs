@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::connector::{Connector, Failure, NotConnected};
 use super::reconnect::{Backoff, Pauses};
 use super::{CallError, Client, random_id};
+use crate::channel::DRAIN_TIMEOUT;
 use crate::document::Format;
 use crate::protocol::submit::{SubmitReply, SubmitRequest};
 use crate::protocol::{Reply, Request};
@@ -57,7 +58,7 @@ impl Client {
             _ => None,
         });
         let mut stored = None;
-        while let Some(SubmitReply::Stored { row, format }) = replies.next().await? {
+        while let Some(SubmitReply::Stored { row, format }) = replies.next_in_time().await? {
             stored = Some(Stored { row, format });
         }
         stored.ok_or_else(|| CallError::Nonsense("a submission that is neither stored nor refused".to_owned()))
@@ -69,12 +70,14 @@ pub struct Submitter<C> {
     client: Client,
     connector: C,
     pauses: Pauses,
+    /// Whether the session is there and gives no answers.
+    silent: bool,
 }
 
 impl<C: Connector> Submitter<C> {
     /// Begins with this session.
     pub fn new(client: Client, connector: C, pauses: Pauses) -> Self {
-        Self { client, connector, pauses }
+        Self { client, connector, pauses, silent: false }
     }
 
     /// Submits a document, in at most [`MAX_ATTEMPTS`].
@@ -103,15 +106,18 @@ impl<C: Connector> Submitter<C> {
     }
 
     async fn attempt(&mut self, submission: &Submission) -> Result<Stored, SubmitError> {
-        if self.client.is_closed() {
+        if self.silent || self.client.is_closed() {
             self.client = self.connector.connect().await?;
+            self.silent = false;
         }
-        Ok(self.client.submit(submission).await?)
+        let answer = self.client.submit(submission).await;
+        self.silent = matches!(answer, Err(CallError::Unanswered));
+        Ok(answer?)
     }
 
     /// Says goodbye.
     pub async fn close(self) {
         // Everything is answered. A server that stops at this moment takes nothing away from that.
-        let _ = self.client.close().await;
+        let _ = tokio::time::timeout(2 * DRAIN_TIMEOUT, self.client.close()).await;
     }
 }

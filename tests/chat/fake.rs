@@ -130,6 +130,11 @@ impl Session {
         self.channel.send(&encode(&message)).await.unwrap();
     }
 
+    /// Answers pings and nothing else, until the client leaves.
+    pub(crate) async fn says_nothing(mut self) {
+        while matches!(self.channel.recv().await, Ok(Some(_))) {}
+    }
+
     pub(crate) async fn close(self, reason: CloseReason, text: &str) {
         self.channel.close(reason, text).await.unwrap();
     }

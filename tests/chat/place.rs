@@ -141,7 +141,12 @@ impl Person {
     }
 
     pub(crate) async fn next(&mut self) -> Event {
-        let event = timeout(DEADLINE, self.events.next()).await.expect("an event is overdue").expect("it has ended");
+        self.next_within(DEADLINE).await
+    }
+
+    /// The next event, for which a paused clock may have to go far.
+    pub(crate) async fn next_within(&mut self, time: Duration) -> Event {
+        let event = timeout(time, self.events.next()).await.expect("an event is overdue").expect("it has ended");
         match &event {
             Event::Entry { with, entry, .. } => {
                 self.screen.push(format!("{with} {} {}: {}", entry.seq, entry.from, entry.text));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fernwire::channel::CloseReason;
 use fernwire::channel::mode::KeyMode;
+use fernwire::client::ANSWER_TIMEOUT;
 use fernwire::client::chat::{ChatError, ChatOptions, Event, Login};
 use fernwire::model::password::Password;
 use fernwire::protocol::account::AccountRequest;
@@ -14,14 +15,18 @@ use crate::fake::{Fake, Session, conversation, entry};
 use crate::place::{Person, quick};
 
 fn person(fake: &Fake) -> Person {
-    Person::begin(ChatOptions {
+    Person::begin(options(fake))
+}
+
+fn options(fake: &Fake) -> ChatOptions {
+    ChatOptions {
         endpoint: fake.pinned(),
         client: fake.options(),
         login: Login::Password { name: "ada".parse().unwrap(), password: Password::new("Correct-1-horse") },
         rooms: Vec::new(),
         pauses: quick(),
         patient: false,
-    })
+    }
 }
 
 fn error(code: ErrorCode, retry_after: Option<u64>) -> RequestError {
@@ -278,4 +283,43 @@ async fn a_conversation_that_a_server_set_back_has_forgotten_begins_anew() {
     tokio::join!(client, server);
     let seen = |with: &str| ada.screen.iter().filter(|line| line.starts_with(with)).count();
     assert_eq!((seen("bob"), seen("#a")), (5, 5), "{:?}", ada.screen);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_lives_and_answers_nothing_is_left_for_a_new_session() {
+    let mut fake = Fake::new(KeyMode::X25519).await;
+    let mut ada = Person::begin(ChatOptions { rooms: vec!["#a".parse().unwrap()], patient: true, ..options(&fake) });
+    ada.says("#a", "at last").await;
+    let server = async {
+        // It falls silent before the login, before the join, before it tells what was missed, and before a post.
+        fake.accept().await.says_nothing().await;
+        let mut session = fake.accept().await;
+        session.welcome().await;
+        session.says_nothing().await;
+        let mut session = fake.accept().await;
+        session.welcome().await;
+        let (join, _) = session.chat().await;
+        session.end(join).await;
+        session.says_nothing().await;
+        let (session, _) = ready(&mut fake).await;
+        session.says_nothing().await;
+        let (mut session, _) = ready(&mut fake).await;
+        let (id, _, text) = session.post().await;
+        assert_eq!(text, "at last");
+        session.posted(id, 1).await;
+        assert_eq!(session.next().await, None);
+        session.close(CloseReason::Done, "").await;
+    };
+    let client = async {
+        let mut reasons = Vec::new();
+        while ada.sent.is_empty() {
+            if let Event::Down { reason, .. } = ada.next_within(2 * ANSWER_TIMEOUT).await {
+                reasons.push(reason);
+            }
+        }
+        assert!(reasons.iter().all(|reason| reason.contains("did not answer")), "{reasons:?}");
+        assert_eq!(reasons.len(), 4);
+        ada.leaves().await;
+    };
+    tokio::join!(client, server);
 }

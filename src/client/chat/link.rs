@@ -277,7 +277,7 @@ pub(super) async fn collect(client: &Client, request: ChatRequest) -> Result<Vec
 /// The same, of a request that has been sent.
 pub(super) async fn collected(mut replies: Replies<ChatReply>) -> Result<Vec<ChatReply>, CallError> {
     let mut collected = Vec::new();
-    while let Some(reply) = replies.next().await? {
+    while let Some(reply) = replies.next_in_time().await? {
         if collected.len() == MAX_REPLIES {
             return Err(CallError::Nonsense("an answer without an end".to_owned()));
         }

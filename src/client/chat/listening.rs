@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, watch};
 use super::Event;
 use super::link::{Break, collect, may_pass, tell};
 use super::positions::{Positions, Verdict};
-use crate::client::{CallError, Client};
+use crate::client::{CallError, Client, Replies};
 use crate::model::name::{Target, UserName};
 use crate::protocol::chat::{ChatReply, ChatRequest, Conversation, Entry, MAX_PAGE};
 
@@ -35,8 +35,9 @@ impl Listening<'_> {
         self.positions.begin();
         let mut replies = self.client.chat(ChatRequest::Listen { resume: self.positions.resume() });
         loop {
+            let is_ready = *self.ready.borrow();
             let step = tokio::select! {
-                reply = replies.next() => match reply {
+                reply = next(&mut replies, is_ready) => match reply {
                     Ok(Some(reply)) => self.hear(reply).await,
                     Ok(None) => Err(Break::lost("the server does not say any more what is said")),
                     Err(error) => Err(error.into()),
@@ -142,4 +143,9 @@ impl Listening<'_> {
         self.positions.hand_out(&place, seq);
         Ok(())
     }
+}
+
+/// What the server says next. Before everything missed has come it has something to say.
+async fn next(replies: &mut Replies<ChatReply>, is_ready: bool) -> Result<Option<ChatReply>, CallError> {
+    if is_ready { replies.next().await } else { replies.next_in_time().await }
 }
