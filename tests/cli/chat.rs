@@ -69,10 +69,12 @@ fn exit_and_quit_end_it_before_the_input_does() {
     let history = chat(&sandbox, server.url(), "ada", &[], "/history\n");
     assert_eq!(said(&history), ["#lobby <ada> one", "#lobby <ada> two"]);
     // A signal is as good, while the input goes on.
-    let process = sandbox.start_on_pipe(&args(server.url(), "ada", &["--json"]));
-    process.stdout.wait_for("\"ready\"");
-    process.signal("INT");
-    is_done(&process.wait());
+    for signal in ["INT", "TERM"] {
+        let process = sandbox.start_on_pipe(&args(server.url(), "ada", &["--json"]));
+        process.stdout.wait_for("\"ready\"");
+        process.signal(signal);
+        is_done(&process.wait());
+    }
     server.stop();
 }
 

@@ -1,7 +1,7 @@
 //! `fernwire log`, and what a server makes of it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -144,6 +144,23 @@ fn a_pipe_that_is_stopped_delivers_what_it_has_read() {
     }
     server.stop();
     assert_eq!(stored(&sandbox.path("data/fernwire")).len(), 4);
+}
+
+#[test]
+fn a_second_signal_ends_it_though_nobody_takes_what_it_prints() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    let (_reader, mut full) = std::io::pipe().unwrap();
+    // As much as a pipe holds: the acknowledgement waits.
+    full.write_all(&[0; 65536]).unwrap();
+    let mut client = sandbox.fernwire(&["log", server.url(), "one"]);
+    let mut client = Ended(client.stdin(Stdio::null()).stdout(full).stderr(Stdio::null()).spawn().unwrap());
+    server.log().wait_for("session ends");
+    for signal in ["INT", "TERM"] {
+        let sent = Command::new("kill").args(["-s", signal, &client.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+    assert_eq!(client.0.wait().unwrap().code(), Some(2));
 }
 
 #[test]

@@ -14,7 +14,6 @@ use fernwire::model::Visible;
 use fernwire::model::name::{RoomName, Target, UserName};
 use fernwire::protocol::chat::{Conversation, Entry};
 use jiff::tz::TimeZone;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 mod command;
@@ -26,6 +25,7 @@ mod plain;
 use crate::account::Account;
 use crate::cli::ChatArgs;
 use crate::connect::Server;
+use crate::impatience::{self, Wishes};
 use crate::output::{self, Unwritten};
 use input::Input;
 use plain::Plain;
@@ -65,7 +65,8 @@ pub(crate) fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
 async fn talk(chat: Chat, events: Events, screen: Screen) -> anyhow::Result<ExitCode> {
     let screen = Rc::new(RefCell::new(screen));
     let ready = screen.borrow().ready.subscribe();
-    let mut interrupts = signal(SignalKind::interrupt())?;
+    impatience::end_at_the_second_signal()?;
+    let mut wishes = Wishes::heard()?;
     let mut showing = std::pin::pin!(show(&chat, events, &screen));
     let typing = async {
         // A script's lines come at once, and are about what is there when everything missed has come.
@@ -82,20 +83,20 @@ async fn talk(chat: Chat, events: Events, screen: Screen) -> anyhow::Result<Exit
     loop {
         tokio::select! {
             ended = &mut showing => {
-                ended?;
-                return Ok(screen.borrow().exit_code());
+                return match ended {
+                    Ok(()) => Ok(screen.borrow().exit_code()),
+                    Err(error) => screen.borrow().unread(error),
+                };
             }
             result = &mut typing, if !typed && !interrupted => {
                 typed = true;
-                result?;
+                if let Err(error) = result {
+                    return screen.borrow().unread(error.into());
+                }
             }
-            _ = interrupts.recv() => {
+            () = wishes.next() => {
                 if interrupted {
-                    let unsettled = screen.borrow().posts.len();
-                    if unsettled > 0 {
-                        output::note(format_args!("! stopped; of {unsettled} messages it is not known whether they were sent"));
-                    }
-                    return Ok(ExitCode::from(if unsettled > 0 { 2 } else { 0 }));
+                    return Ok(ExitCode::from(if screen.borrow().leaves_posts() { 2 } else { 0 }));
                 }
                 interrupted = true;
                 chat.quit();
@@ -180,6 +181,20 @@ impl Screen {
     /// A person has seen what went wrong; a script reads it here.
     fn exit_code(&self) -> ExitCode {
         ExitCode::from(if self.failed { 2 } else { 0 })
+    }
+
+    /// Whether it is not known of some messages what became of them, which is told.
+    fn leaves_posts(&self) -> bool {
+        let unsettled = self.posts.len();
+        if unsettled > 0 {
+            output::note(format_args!("! stopped; of {unsettled} messages it is not known whether they were sent"));
+        }
+        unsettled > 0
+    }
+
+    /// Nothing more can be shown. Whoever reads no more has had enough, but a script's messages are not his to stop.
+    fn unread(&self, error: anyhow::Error) -> anyhow::Result<ExitCode> {
+        if output::is_closed_pipe(&error) && self.leaves_posts() { Ok(ExitCode::from(2)) } else { Err(error) }
     }
 
     /// Something that was asked for is not done.

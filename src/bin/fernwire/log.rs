@@ -10,12 +10,12 @@ use fernwire::client::log::{DeliveryError, Event, Events, Lines, deliver};
 use fernwire::client::reconnect::Pauses;
 use fernwire::model::Visible;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::again::Again;
 use crate::cli::MessageLogArgs;
 use crate::connect::Server;
+use crate::impatience::{self, Wishes};
 use crate::{account, output};
 
 mod input;
@@ -100,8 +100,8 @@ async fn deliver_all(
     input: mpsc::Receiver<io::Result<String>>,
     form: Form,
 ) -> anyhow::Result<ExitCode> {
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut terminations = signal(SignalKind::terminate())?;
+    impatience::end_at_the_second_signal()?;
+    let mut wishes = Wishes::heard()?;
     let mut feeding: Option<Pin<Box<dyn Future<Output = io::Result<()>>>>> = Some(Box::pin(feed(lines, input)));
     let mut read = Ok(());
     loop {
@@ -129,8 +129,7 @@ async fn deliver_all(
                 None => bail!("the delivery has failed"),
             },
             // What was read is still delivered, unless that is not wanted either.
-            _ = interrupts.recv() => if feeding.take().is_none() { bail!("stopped before everything was acknowledged") },
-            _ = terminations.recv() => if feeding.take().is_none() { bail!("stopped before everything was acknowledged") },
+            () = wishes.next() => if feeding.take().is_none() { bail!("stopped before everything was acknowledged") },
         }
     }
 }

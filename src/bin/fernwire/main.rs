@@ -16,6 +16,7 @@ mod configure;
 mod connect;
 mod export;
 mod id;
+mod impatience;
 mod keygen;
 mod log;
 mod logging;
