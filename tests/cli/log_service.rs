@@ -147,6 +147,17 @@ fn a_pipe_that_is_stopped_delivers_what_it_has_read() {
 }
 
 #[test]
+fn who_reads_no_acknowledgements_loses_no_lines() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&[]);
+    let fernwire = crate::program::FERNWIRE;
+    let line = format!("seq 1 5000 | ({fernwire} log {}; echo code $? >&2) | head -n 1", server.url());
+    let outcome = sandbox.paste(&line);
+    assert_eq!((&*outcome.stdout, &*outcome.stderr), ("Message received\n", "code 0\n"), "{outcome:?}");
+    assert_eq!(logged(&sandbox), (1..=5000).map(|line| line.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_second_signal_ends_it_though_nobody_takes_what_it_prints() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve(&[]);

@@ -103,7 +103,7 @@ async fn deliver_all(
     impatience::end_at_the_second_signal()?;
     let mut wishes = Wishes::heard()?;
     let mut feeding: Option<Pin<Box<dyn Future<Output = io::Result<()>>>>> = Some(Box::pin(feed(lines, input)));
-    let mut read = Ok(());
+    let (mut read, mut is_read) = (Ok(()), true);
     loop {
         let fed = async {
             match &mut feeding {
@@ -123,7 +123,10 @@ async fn deliver_all(
                     return Ok(ExitCode::SUCCESS);
                 }
                 Some(event) => {
-                    form.line(&event).map(output::result).transpose()?;
+                    if let Some(line) = form.line(&event).filter(|_| is_read) {
+                        // That nobody reads the acknowledgements is no reason to lose lines.
+                        is_read = output::result_if_read(line)?;
+                    }
                     note_on(&event).into_iter().for_each(output::note);
                 }
                 None => bail!("the delivery has failed"),

@@ -12,6 +12,15 @@ pub(crate) fn result(line: impl Display) -> Result<(), Unwritten> {
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(Unwritten)
 }
 
+/// The same; false if nobody reads the results any more.
+pub(crate) fn result_if_read(line: impl Display) -> Result<bool, Unwritten> {
+    match result(line) {
+        Ok(()) => Ok(true),
+        Err(Unwritten(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// A result could not be written.
 #[derive(Debug)]
 pub(crate) struct Unwritten(io::Error);
