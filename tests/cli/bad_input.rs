@@ -347,3 +347,15 @@ fn keygen_never_overwrites() {
 fn id_without_an_identity_says_how_to_get_one() {
     Sandbox::new().run(&["id"]).fails(&["there is no key file", "`fernwire serve` makes it", "--data"]);
 }
+
+#[test]
+fn the_name_of_a_file_does_not_act_on_the_terminal() {
+    let sandbox = Sandbox::new();
+    let hostile = "a\u{1b}[2J\u{9b}1m\u{202e}b";
+    let visible = "a\\u{1b}[2J\\u{9b}1m\\u{202e}b";
+    for args in
+        [&["submit", "--file", hostile][..], &["users", "import", hostile], &["users", "list", "--data", hostile]]
+    {
+        sandbox.run(args).fails(&[visible]);
+    }
+}

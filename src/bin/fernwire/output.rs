@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use fernwire::model::is_treacherous;
+use fernwire::model::{Visible, is_treacherous};
 use serde_json::Value;
 
 /// Prints a result as one line, and at once, since whoever reads may be a program that waits for it.
@@ -52,10 +52,13 @@ pub(crate) fn inert(object: &Value) -> String {
     text
 }
 
-/// Tells a person something that is not a result.
-pub(crate) fn note(line: impl Display) {
+/// Tells a person something that is not a result, in one line or several. Names of files are in it, which others may have
+/// given them.
+pub(crate) fn note(text: impl Display) {
+    let text = text.to_string();
+    let lines: Vec<_> = text.split('\n').map(|line| Visible(line).to_string()).collect();
     // Without a stderr there is nobody to tell.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Whether the trouble is only that nobody reads the results any more.
