@@ -2,11 +2,12 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::time::Duration;
 
 use super::account::LoginError;
 use super::{CallError, Client, ConnectError};
 use crate::channel::CloseReason;
-use crate::protocol::ErrorCode;
+use crate::protocol::{ErrorCode, RequestError};
 
 /// Makes sessions with one server, without asking anybody anything.
 pub trait Connector: Send + 'static {
@@ -46,6 +47,14 @@ impl From<LoginError> for NotConnected {
     }
 }
 
+/// No server makes a client wait longer than this before it asks again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// How long the server says that it takes until the same may be asked again.
+pub(super) fn told_pause(error: &RequestError) -> Duration {
+    error.retry_after.map_or(Duration::ZERO, Duration::from_secs).min(LONGEST_PAUSE)
+}
+
 /// What a failed call means for whoever wants it done all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -75,5 +84,19 @@ impl Failure {
             | CallError::NoGoodbye => Self::Session,
             CallError::Nonsense(_) => Self::Final,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_server_makes_a_client_wait_for_ever() {
+        let told =
+            |retry_after| told_pause(&RequestError { retry_after, ..RequestError::new(ErrorCode::Throttled, "") });
+        assert_eq!(told(None), Duration::ZERO);
+        assert_eq!(told(Some(7)), Duration::from_secs(7));
+        assert_eq!(told(Some(u64::MAX)), Duration::from_secs(3600));
     }
 }

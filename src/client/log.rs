@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::connector::{Connector, Failure, NotConnected};
+use super::connector::{Connector, Failure, NotConnected, told_pause};
 use super::reconnect::{Backoff, Pauses};
 use super::{CallError, Client, Replies, random_id};
 use crate::channel::{CloseReason, DRAIN_TIMEOUT, MAX_UNPROVEN_MESSAGE};
@@ -272,7 +272,7 @@ impl<C: Connector> Delivery<C> {
                     continue;
                 }
                 Err(Parting::Final(DeliveryError::Refused(CallError::Request(error)))) => {
-                    let told = error.retry_after.map_or(Duration::ZERO, Duration::from_secs);
+                    let told = told_pause(&error);
                     failures += u32::from(error.code == ErrorCode::Internal);
                     (CallError::Request(error), told)
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::connector::{Connector, Failure, NotConnected};
+use super::connector::{Connector, Failure, NotConnected, told_pause};
 use super::reconnect::{Backoff, Pauses};
 use super::{CallError, Client, random_id};
 use crate::channel::DRAIN_TIMEOUT;
@@ -91,7 +91,7 @@ impl<C: Connector> Submitter<C> {
             };
             let (may_pass, told) = match &error {
                 SubmitError::Call(CallError::Request(request)) => {
-                    let told = request.retry_after.map_or(Duration::ZERO, Duration::from_secs);
+                    let told = told_pause(request);
                     (Failure::of(&CallError::Request(request.clone())) != Failure::Final, told)
                 }
                 SubmitError::Call(error) => (Failure::of(error) != Failure::Final, Duration::ZERO),
