@@ -81,18 +81,33 @@ impl fmt::Debug for KeyId {
 /// Text from somebody else, shown so that it can neither move a cursor, nor forge a line, nor turn its direction.
 ///
 /// Control characters and the invisible ones that reorder text (Unicode Cc, bidi controls, line separators) appear as
-/// Rust escapes.
+/// Rust escapes; and so do combining marks beyond those that a letter of any language has, which would be piled over the
+/// lines above and below.
 #[derive(Clone, Copy)]
 pub struct Visible<'a>(pub &'a str);
 
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            c if c.is_control() => write!(f, "{}", c.escape_default()),
-            c if is_treacherous(c) => write!(f, "{}", c.escape_unicode()),
-            c => write!(f, "{c}"),
+        let mut marks = 0;
+        self.0.chars().try_for_each(|c| {
+            marks = if is_mark(c) { marks + 1 } else { 0 };
+            match c {
+                c if c.is_control() => write!(f, "{}", c.escape_default()),
+                c if is_treacherous(c) || marks > MAX_MARKS => write!(f, "{}", c.escape_unicode()),
+                c => write!(f, "{c}"),
+            }
         })
     }
+}
+
+/// The most combining marks in a row that are shown as such.
+const MAX_MARKS: u32 = 6;
+
+/// Whether it is drawn over or under the character before it, whichever that is (the blocks of combining marks that belong
+/// to no script).
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+        | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
 /// Whether a terminal would obey the character instead of showing it, or show others in another order because of it.
@@ -111,6 +126,17 @@ mod tests {
         let hostile = "a\x1b[2J\r\nb\u{202e}c\u{9b}é";
         assert_eq!(Visible(hostile).to_string(), "a\\u{1b}[2J\\r\\nb\\u{202e}c\\u{9b}é");
     }
+
+    #[test]
+    fn a_pile_of_marks_does_not_cover_other_lines() {
+        let letter = "e\u{323}\u{302}\u{301}";
+        assert_eq!(Visible(letter).to_string(), letter);
+        let pile = format!("a{}b\u{301}", "\u{315}".repeat(1000));
+        let shown = Visible(&pile).to_string();
+        assert_eq!(shown.chars().filter(|c| *c == '\u{315}').count(), 6);
+        assert!(shown.ends_with("\\u{315}b\u{301}"), "{shown}");
+    }
+
     use proptest::prelude::*;
 
     proptest! {
