@@ -175,6 +175,29 @@ fn a_second_signal_ends_it_though_nobody_takes_what_it_prints() {
 }
 
 #[test]
+fn a_session_that_outlives_its_ticket_logs_in_with_the_password_of_its_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write("password", 0o600, "Correct-1-horse\n");
+    let url = format!("tcp://127.0.0.1:{}", unused_port());
+    let server = sandbox.serve_at(&url, &[]);
+    let account = ["log", &url, "--user", "ada", "--signup", "--password-file", "password"];
+    let mut client = sandbox.start_on_pipe(&account);
+    client.write("one\n");
+    client.stdout.wait_until_count("Message received\n", 1);
+    sandbox.write("password", 0o600, "Another-1-horse\n");
+    // Which ends the ticket, as a month does.
+    let changed = sandbox.run(&["users", "passwd", "ada", "--password-file", "password"]);
+    assert_eq!(changed.code, Some(0), "{changed:?}");
+    server.stop();
+    let server = sandbox.serve_at(&url, &[]);
+    client.write("two\n");
+    client.close_stdin();
+    is_received(&client.wait(), 2);
+    assert_eq!(logged(&sandbox), ["one", "two"]);
+    server.stop();
+}
+
+#[test]
 fn who_has_nothing_to_say_is_sent_away_and_comes_back_with_something() {
     let sandbox = Sandbox::new();
     sandbox.write("f.toml", 0o600, "[limits]\nanonymous_idle_timeout = \"1s\"\n");

@@ -34,7 +34,7 @@ pub(crate) fn run(mut args: MessageLogArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let ended = runtime.block_on(async {
         let (client, welcome) = account::connect(&mut server, &args.account).await?;
-        let again = Again::new(&server, welcome);
+        let again = Again::new(&server, welcome, &args.account);
         let listens = args.messages.is_empty();
         let (lines, events) = deliver(client, again, Pauses::default(), listens)?;
         if !args.messages.is_empty() {

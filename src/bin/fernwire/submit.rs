@@ -42,7 +42,7 @@ pub(crate) fn run(mut args: SubmitArgs) -> anyhow::Result<ExitCode> {
             Some(_) => None,
         };
         let (client, welcome) = account::connect(&mut server, &args.account).await?;
-        let mut submitter = Submitter::new(client, Again::new(&server, welcome), Pauses::default());
+        let mut submitter = Submitter::new(client, Again::new(&server, welcome, &args.account), Pauses::default());
         let mut next = match &mut questions {
             Some(questions) => questions.next().await?,
             None => given,
