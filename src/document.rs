@@ -69,7 +69,8 @@ impl Format {
         }
         let text = without_mark(bytes).trim_ascii_start();
         match text.first() {
-            Some(b'{') => Ok(Self::Json),
+            // What else is JSON is refused as that, since a document is an object.
+            Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9') => Ok(Self::Json),
             Some(b'<') => Ok(Self::Xml),
             Some(_) => Err(DocumentError::Unrecognized(excerpt(&String::from_utf8_lossy(&text[..text.len().min(12)])))),
             None => Err(DocumentError::Empty),

@@ -118,7 +118,7 @@ impl Accounts {
 
     async fn sign_up(&self, caller: &Caller, name: UserName, password: Password) -> Result<Account, RequestError> {
         if !self.may_sign_up {
-            return Err(refused("nobody makes an account here for himself; ask whoever runs the server for one"));
+            return Err(refused("sign-up is closed here; ask whoever runs the server for an account"));
         }
         caller.is_nobodys()?;
         password.check().map_err(|broken| RequestError::new(ErrorCode::BadRequest, broken.to_string()))?;

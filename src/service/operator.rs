@@ -81,6 +81,8 @@ pub enum Subject {
 #[error("{0}")]
 pub struct NotUnderstood(String);
 
+const OP: &str = "op #ROOM USER, or deop #ROOM USER";
+
 fn misuse(usage: &str) -> NotUnderstood {
     NotUnderstood(format!("write it so: {usage}"))
 }
@@ -99,15 +101,15 @@ impl FromStr for Command {
             "msg" => Self::Tell(words.parsed("msg USER TEXT")?, words.text("msg USER TEXT")?),
             "reply" => Self::Reply(words.parsed("reply N TEXT")?, words.text("reply N TEXT")?),
             "kick" => kick(words)?,
-            "ban" => moderate(words, Measure::Ban)?,
-            "unban" => moderate(words, Measure::Unban)?,
-            "mute" => moderate(words, Measure::Mute)?,
-            "unmute" => moderate(words, Measure::Unmute)?,
-            "op" => in_a_room(moderate(words, Measure::Op)?)?,
-            "deop" => in_a_room(moderate(words, Measure::Deop)?)?,
+            "ban" => moderate(words, Measure::Ban, "ban [#ROOM] USER|ADDRESS [10m] [REASON]")?,
+            "unban" => moderate(words, Measure::Unban, "unban [#ROOM] USER|ADDRESS")?,
+            "mute" => moderate(words, Measure::Mute, "mute [#ROOM] USER [10m]")?,
+            "unmute" => moderate(words, Measure::Unmute, "unmute [#ROOM] USER")?,
+            "op" => in_a_room(moderate(words, Measure::Op, OP)?)?,
+            "deop" => in_a_room(moderate(words, Measure::Deop, OP)?)?,
             "bans" => Self::Bans,
             "submissions" => {
-                Self::Submissions(words.next().map_or(Ok(10), str::parse).map_err(|_| misuse("submissions 10"))?)
+                Self::Submissions(words.next().map_or(Ok(10), str::parse).map_err(|_| misuse("submissions [N]"))?)
             }
             "quit" | "exit" => Self::Quit,
             other => return Err(NotUnderstood(format!("there is no command `{}`; help shows them", Visible(other)))),
@@ -151,11 +153,10 @@ fn kick(mut words: Words<'_>) -> Result<Command, NotUnderstood> {
     {
         return Ok(Command::Dismiss(number, words.0.to_owned()));
     }
-    moderate(Words(rest), Measure::Kick)
+    moderate(Words(rest), Measure::Kick, "kick [#ROOM] USER|N [REASON]")
 }
 
-fn moderate(mut words: Words<'_>, measure: Measure) -> Result<Command, NotUnderstood> {
-    let usage = "VERB [#ROOM] USER [10m] [REASON], as `help` shows";
+fn moderate(mut words: Words<'_>, measure: Measure, usage: &str) -> Result<Command, NotUnderstood> {
     let room = words.room()?;
     let word = words.next().ok_or_else(|| misuse(usage))?;
     // A name may be digits and dots: what reads as an address is one, unless it is said to be a name, which has no colon.
@@ -168,12 +169,16 @@ fn moderate(mut words: Words<'_>, measure: Measure) -> Result<Command, NotUnders
     let before = words.0;
     let seconds = words.next().and_then(parse_span).filter(|_| matches!(measure, Measure::Ban | Measure::Mute));
     let reason = if seconds.is_some() { words.0 } else { before }.to_owned();
+    // A time that is mistyped would otherwise be for good.
+    if matches!(measure, Measure::Ban | Measure::Mute) && reason.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(NotUnderstood("a time is written as 10m, 2h or 7d; a reason begins with no digit".to_owned()));
+    }
     Ok(Command::Moderate { room, whom, measure, seconds, reason })
 }
 
 fn in_a_room(command: Command) -> Result<Command, NotUnderstood> {
     match command {
-        Command::Moderate { room: None, .. } => Err(misuse("op #ROOM USER")),
+        Command::Moderate { room: None, .. } => Err(misuse(OP)),
         command => Ok(command),
     }
 }
@@ -206,7 +211,7 @@ impl Services {
                 let rooms = chat()?.rooms().await?;
                 let lines = rooms
                     .iter()
-                    .map(|room| format!("{}  {} members  {}", room.name, room.members, Visible(&room.topic)));
+                    .map(|room| format!("{}  members: {}  {}", room.name, room.members, Visible(&room.topic)));
                 lines.collect::<Vec<_>>().join("\n")
             }
             Command::Say(text) => format!("sessions that were told: {}", chat()?.say(&text)),
@@ -222,7 +227,7 @@ impl Services {
             },
             Command::Dismiss(number, reason) => match self.sessions.find(number) {
                 Some(caller) => {
-                    dismiss(&caller, &reason);
+                    dismiss(&caller, SENT_AWAY, &reason);
                     format!("session {number} is sent away")
                 }
                 None => format!("there is no session {number}; who lists them"),
@@ -245,7 +250,8 @@ impl Services {
                     let submission = &row.submission;
                     format!("{}  {}  {}  {}", row.row, submission.address, submission.format, Visible(&submission.data))
                 });
-                lines.collect::<Vec<_>>().join("\n")
+                let lines: Vec<_> = lines.collect();
+                if lines.is_empty() { "nothing was submitted".to_owned() } else { lines.join("\n") }
             }
         })
     }
@@ -273,7 +279,7 @@ impl Services {
         let until = seconds.map(|seconds| now() + (seconds * 1000) as i64);
         let what = match measure {
             Measure::Kick => {
-                let gone = self.dismiss_all(&whom, reason);
+                let gone = self.dismiss_all(&whom, SENT_AWAY, reason);
                 return Ok(format!("sessions sent away: {gone}"));
             }
             Measure::Ban => What::Ban { until },
@@ -292,8 +298,8 @@ impl Services {
         let done = store.moderate(order).await.map_err(super::unavailable)?;
         done.map_err(|refusal| super::refused(refusal.to_string()))?;
         if everywhere && measure == Measure::Ban {
-            let gone = self.dismiss_all(&whom, reason);
-            return Ok(format!("done; sessions sent away: {gone}"));
+            let gone = self.dismiss_all(&whom, &format!("you are banned {}", store::Until(until)), reason);
+            return Ok(format!("banned {}; sessions sent away: {gone}", store::Until(until)));
         }
         if let (Some(room), Subject::Address(source), Measure::Ban) = (&room, &whom, measure) {
             let gone = super::offered(&self.chat, "chat")?.clear(room, source, reason).await?;
@@ -302,13 +308,13 @@ impl Services {
         Ok("done".to_owned())
     }
 
-    fn dismiss_all(&self, whom: &Subject, reason: &str) -> usize {
+    fn dismiss_all(&self, whom: &Subject, told: &str, reason: &str) -> usize {
         let is_meant = |caller: &Caller| match whom {
             Subject::User(name) => caller.identity().is_some_and(|identity| identity.name == *name),
             Subject::Address(source) => caller.peer().address.source() == *source,
         };
         let meant: Vec<_> = self.sessions.all().into_iter().filter(|caller| is_meant(caller)).collect();
-        meant.iter().for_each(|caller| dismiss(caller, reason));
+        meant.iter().for_each(|caller| dismiss(caller, told, reason));
         meant.len()
     }
 }
@@ -323,9 +329,12 @@ fn ban_line(ban: &Ban) -> String {
     format!("{whom} from {room} {}{by}", ban.until)
 }
 
-fn dismiss(caller: &Caller, reason: &str) {
+/// What somebody is told whose session is ended.
+const SENT_AWAY: &str = "the operator has ended this session";
+
+fn dismiss(caller: &Caller, told: &str, reason: &str) {
     let colon = if reason.is_empty() { "" } else { ": " };
-    caller.dismiss(Dismissal::Removed(format!("the operator has ended this session{colon}{reason}")));
+    caller.dismiss(Dismissal::Removed(format!("{told}{colon}{reason}")));
 }
 
 #[cfg(test)]
@@ -361,6 +370,8 @@ mod tests {
         assert!(refusal("say").contains("say TEXT"));
         assert!(refusal("reply x y").contains("reply N TEXT"));
         assert!(refusal("op ada").contains("op #ROOM USER"));
+        assert!(refusal("mute ada 10 m").contains("10m"));
+        assert!(refusal("kick").contains("kick [#ROOM]"));
         assert!(refusal("mute #a/b ada").contains("is none of them"));
         assert!(!refusal("\u{1b}[2J").contains('\u{1b}'));
     }

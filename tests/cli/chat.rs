@@ -130,7 +130,7 @@ fn rooms_history_and_search_are_there_for_scripts() {
                  /ignore bob\n/ignore\n/leave\nnobody hears this\n";
     let ada = chat(&sandbox, server.url(), "ada", &["--signup"], lines);
     assert_eq!(ada.code, Some(2), "what was said in no room was not sent: {ada:?}");
-    assert!(ada.stderr.contains("! you are in no room; /join one first\n"), "{ada:?}");
+    assert!(ada.stderr.contains("! no room is chosen; /join #ROOM chooses one\n"), "{ada:?}");
     assert!(ada.stderr.contains("bob is ignored\nignored: bob\n"), "{ada:?}");
     assert!(ada.stdout.contains("-- #garden: ada (operator)\n"), "{ada:?}");
     assert!(ada.stdout.contains("-- #garden: left\n"), "{ada:?}");

@@ -8,7 +8,7 @@ use fernwire::channel::DRAIN_TIMEOUT;
 use fernwire::client::Client;
 use fernwire::client::account::{LoginError, Welcome, load_password};
 use fernwire::model::name::UserName;
-use fernwire::model::password::Password;
+use fernwire::model::password::{MIN_PASSWORD, Password};
 use fernwire::protocol::ErrorCode;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
@@ -136,6 +136,9 @@ pub(crate) fn can_ask() -> bool {
 
 /// A password that keeps the rules and was typed twice. A person may try as often as he likes, or give up.
 pub(crate) fn ask_new_password() -> anyhow::Result<Password> {
+    output::note(format_args!(
+        "A password has at least {MIN_PASSWORD} characters, with a digit and an uppercase letter."
+    ));
     loop {
         let password = Password::new(read_hidden("Password: ")?.as_str());
         if let Err(rule) = password.check() {

@@ -14,7 +14,7 @@ use fernwire::model::Visible;
 use fernwire::model::name::{RoomName, Target, UserName};
 use fernwire::protocol::chat::{Conversation, Entry};
 use jiff::tz::TimeZone;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 mod command;
 mod input;
@@ -118,6 +118,10 @@ async fn type_lines(chat: &Chat, screen: &RefCell<Screen>) -> Result<(), Unwritt
             Input::Line(line) => command::parse(&line),
             Input::Unfit(why) => Err(why),
         };
+        // A script's /leave is meant for after what it has said before.
+        if !screen.borrow().on_terminal && !matches!(&command, Ok(command) if command.is_said()) {
+            wait_until_settled(screen).await;
+        }
         match command {
             Ok(command::Command::Quit) => return Ok(()),
             Ok(command) => obey::obey(chat, screen, command).await?,
@@ -125,6 +129,13 @@ async fn type_lines(chat: &Chat, screen: &RefCell<Screen>) -> Result<(), Unwritt
         }
     }
     Ok(())
+}
+
+async fn wait_until_settled(screen: &RefCell<Screen>) {
+    let settled = screen.borrow().settled.clone();
+    while !screen.borrow().posts.is_empty() {
+        settled.notified().await;
+    }
 }
 
 /// Shows what happens, until it is over.
@@ -151,6 +162,8 @@ struct Screen {
     ignored: HashMap<String, UserName>,
     /// The beginnings of messages that are not settled.
     posts: HashMap<String, String>,
+    /// One of them is.
+    settled: Rc<Notify>,
     ready: watch::Sender<bool>,
     was_down: bool,
     on_terminal: bool,
@@ -171,6 +184,7 @@ impl Screen {
             conversations: HashMap::new(),
             ignored: HashMap::new(),
             posts: HashMap::new(),
+            settled: Rc::default(),
             ready: watch::Sender::new(false),
             was_down: false,
             on_terminal: io::stdin().is_terminal(),
@@ -206,6 +220,7 @@ impl Screen {
     fn not_sent(&mut self, post_id: &str, why: &str) {
         self.failed = true;
         let excerpt = self.posts.remove(post_id).unwrap_or_default();
+        self.settled.notify_one();
         output::note(format_args!("! not sent: {}: {}", Visible(&excerpt), Visible(why)));
     }
 
@@ -286,7 +301,10 @@ impl Screen {
                 }
             }
             Event::Left { room } => self.forget(&Target::Room(room.clone())),
-            Event::Sent { post_id, .. } => drop(self.posts.remove(post_id)),
+            Event::Sent { post_id, .. } => {
+                self.posts.remove(post_id);
+                self.settled.notify_one();
+            }
             Event::Ready => drop(self.ready.send_replace(true)),
             _ => {}
         }

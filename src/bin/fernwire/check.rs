@@ -33,6 +33,7 @@ fn report(config: &ServerConfig) -> anyhow::Result<String> {
     for listener in &config.listeners {
         writeln!(report, "  listening   {listener}")?;
     }
+    writeln!(report, "  data        {}", data_folder(config)?.display())?;
     keys(config, &mut report)?;
     if config.has_tls_listener() {
         let (plan, warnings) = certificate(config)?;

@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Certs(CertsArgs),
     /// Show this server's identity and the lines that connect to it.
     Id(IdArgs),
-    /// See to the accounts of this server: list, passwd, delete, import.
+    /// See to the accounts of this server: list, add, passwd, delete, import.
     Users(UsersArgs),
     /// Copy the database of this server, also while it runs.
     Backup(BackupArgs),
@@ -127,13 +127,13 @@ pub(crate) const CHAT_COMMANDS: &str = "  /help                       this list
   /names [#ROOM]              who is a member
   /rooms                      all rooms
   /topic [TEXT]               show or change what the room is about
-  /history [NUMBER]           what was said last
+  /history [NUMBER]           what was said last: 20 messages, or so many
   /search WORDS               what was said with these words, in all your rooms
   /ignore [NAME]              hide a person's messages, or no longer; without a name, show who is hidden
   /kick NAME [REASON]         for operators of a room, as all that follow
   /ban NAME [TIME] [--address] [REASON]  for a time such as 10m, 2h or 7d
   /unban NAME                 let somebody come again
-  /mute NAME [TIME] [REASON]  let somebody be silent
+  /mute NAME [TIME] [REASON]  let nobody hear somebody, until /unmute
   /unmute NAME                let somebody speak again
   /op NAME                    make somebody an operator
   /deop NAME                  make somebody no operator

@@ -69,7 +69,7 @@ async fn serve(config: ServerConfig, console: bool, log: &Log) -> anyhow::Result
     let (screen, showing) = screen();
     let (log_service, submit) = kept::services(&config, &data_folder(&config)?, &store, &screen).await?;
     let local: Vec<_> = listeners.iter().map(|listener| listener.local().clone()).collect();
-    output::result(keys.banner(&config, &local, certificate.as_ref())?)?;
+    output::result(keys.banner(&config, &local, certificate.as_ref(), console)?)?;
     certificate.iter().for_each(Certificate::warn);
     systemd::ready(&local);
     let services = Services { log: log_service, submit, ..services(&config, &store, feed) };

@@ -14,7 +14,7 @@ use crate::model::peer::Source;
 use crate::protocol::chat::{ChatReply, Measure};
 use crate::protocol::{ErrorCode, RequestError};
 use crate::service::caller::Identity;
-use crate::service::{now, unavailable};
+use crate::service::{now, refused, unavailable};
 use crate::store::{self, AccountId, Authority, Membership, Store, What, Whom};
 
 /// How long an address is banned from a room at most.
@@ -73,6 +73,11 @@ impl Door {
         let Order { room, name, measure, seconds: _, address, reason } = order;
         let account = self.store.account(&name).await.map_err(unavailable)?;
         let account = account.ok_or_else(|| not_found(format!("there is no account {name}")))?;
+        if by.as_ref().is_some_and(|by| by.id == account.id)
+            && matches!(measure, Measure::Kick | Measure::Ban | Measure::Mute)
+        {
+            return Err(refused("that is you; `leave` is the way out"));
+        }
         let mut sources =
             if address && measure == Measure::Ban { self.hub.sources(account.id) } else { HashSet::new() };
         if let Some(by) = &by {

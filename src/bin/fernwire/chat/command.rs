@@ -8,8 +8,8 @@ use fernwire::service::operator::parse_span;
 
 /// How many entries `/history` shows if nobody says how many.
 const USUAL_HISTORY: u32 = 20;
-/// The most that it shows.
-const MAX_HISTORY: u32 = 1000;
+/// The most entries that /history shows at once.
+const MAX_HISTORY: u32 = 1_000_000;
 
 /// What a line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,13 @@ pub(super) enum Command {
     Ignore(Option<UserName>),
     Moderate(Order),
     Quit,
+}
+
+impl Command {
+    /// Whether it is a message, which waits for its turn behind the others.
+    pub(super) fn is_said(&self) -> bool {
+        matches!(self, Self::Nothing | Self::Say(_) | Self::Act(_) | Self::Tell(..))
+    }
 }
 
 /// What is done with somebody in the room.
@@ -61,6 +68,7 @@ pub(super) fn parse(line: &str) -> Result<Command, String> {
         return Ok(Command::Say(rest.to_owned()));
     }
     let (word, rest) = split(rest);
+    let word = &*word.to_lowercase();
     let needs = |what: &str| format!("/{word} needs {what}; /help shows how it is used");
     let text = || if rest.is_empty() { Err(needs("a text")) } else { Ok(rest.to_owned()) };
     let room = || if rest.is_empty() { Ok(None) } else { parse_room(rest).map(Some) };
@@ -140,6 +148,11 @@ fn parse_order(measure: Measure, rest: &str) -> Result<Order, String> {
         }
         rest = after;
     }
+    // A time that is mistyped would otherwise be for good.
+    let is_timed = matches!(measure, Measure::Ban | Measure::Mute) && order.lasting.is_none();
+    if is_timed && rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(format!("`{}` begins with no time; write it as 10m, 2h or 7d", rest.escape_debug()));
+    }
     order.reason = rest.to_owned();
     Ok(order)
 }
@@ -147,7 +160,7 @@ fn parse_order(measure: Measure, rest: &str) -> Result<Order, String> {
 fn unknown(word: &str) -> String {
     let nearest = NAMES.iter().map(|name| (distance(word, name), name)).min();
     let hint = match nearest {
-        Some((0..=2, name)) => format!("; did you mean /{name}?"),
+        Some((letters @ 0..=2, name)) if 2 * letters <= word.chars().count() => format!("; did you mean /{name}?"),
         _ => String::new(),
     };
     format!("there is no command /{}{hint} (/help lists them, // says a line that begins with /)", word.escape_debug())
@@ -219,14 +232,22 @@ mod tests {
         assert_eq!(order("/mute bob 10m").lasting, Some(Duration::from_secs(600)));
         let kick = order("/kick bob 2h --address");
         assert_eq!((kick.lasting, kick.address, &*kick.reason), (None, false, "2h --address"));
-        for reason in ["0m", "m", "-1h", "1y", "99999999999d", "2 h"] {
+        for reason in ["m", "-1h", "because of 2 h"] {
             assert_eq!(order(&format!("/ban bob {reason}")).reason, reason);
+        }
+        for mistyped in ["0m", "1y", "99999999999d", "2 h"] {
+            assert!(parse(&format!("/ban bob {mistyped}")).unwrap_err().contains("no time"), "{mistyped}");
         }
     }
 
     #[test]
     fn a_wrong_command_is_an_error_that_helps() {
         assert!(parse("/jion #a").unwrap_err().contains("did you mean /join?"));
+        for far in ["/foo", "/x"] {
+            assert!(!parse(far).unwrap_err().contains("did you mean"), "{far}");
+        }
+        assert!(parse("/mute ada 10 m").unwrap_err().contains("write it as 10m"));
+        assert_eq!(parse("/HISTORY 5"), parse("/history 5"));
         assert!(parse("/xyzzy").unwrap_err().starts_with("there is no command /xyzzy (/help"));
         for line in ["/join", "/join #a b", "/msg", "/msg ada", "/me", "/kick", "/op", "/search", "/history x", "/"] {
             assert!(parse(line).is_err(), "{line}");

@@ -1,12 +1,14 @@
 //! Lines from stdin, read on a thread of their own, so that nothing waits for a person.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, IsTerminal, Read};
 
 use fernwire::protocol::chat::MAX_TEXT;
 use tokio::sync::mpsc;
 
 /// The longest line in bytes, with a little room for a command's own words.
 const MAX_LINE: usize = MAX_TEXT + 256;
+/// What a terminal gives of a line, its end included (N_TTY_BUF_SIZE of Linux); the rest it throws away.
+const MAX_TERMINAL_LINE: usize = 4096;
 /// The lines that may wait until they are sent.
 const MAX_LINES: usize = 64;
 
@@ -18,11 +20,30 @@ pub(super) enum Input {
     Unfit(String),
 }
 
+impl Input {
+    /// A line that a terminal may have cut is no message: nobody would know what is missing.
+    fn unless_cut(self) -> Self {
+        match self {
+            Self::Line(line) if line.len() >= MAX_TERMINAL_LINE - 1 => Self::Unfit(format!(
+                "a terminal cuts lines at {} bytes, so this one was not sent; send a longer one through a pipe",
+                MAX_TERMINAL_LINE - 1
+            )),
+            input => input,
+        }
+    }
+}
+
 /// The lines of stdin, to its end.
 pub(super) fn lines() -> mpsc::Receiver<Input> {
     let (sender, lines) = mpsc::channel(MAX_LINES);
     // Not a task: the program must be able to end while this still waits for a line.
-    std::thread::spawn(move || read_all(&mut io::stdin().lock(), |input| sender.blocking_send(input).is_ok()));
+    std::thread::spawn(move || {
+        let on_terminal = io::stdin().is_terminal();
+        read_all(&mut io::stdin().lock(), |input| {
+            let input = if on_terminal { input.unless_cut() } else { input };
+            sender.blocking_send(input).is_ok()
+        });
+    });
     lines
 }
 
@@ -51,7 +72,7 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<Option<Input>> {
     }
     if line.len() > MAX_LINE && line.last() != Some(&b'\n') {
         skip_line(reader)?;
-        return Ok(Some(Input::Unfit(format!("a line is longer than {MAX_TEXT} bytes; a message is not"))));
+        return Ok(Some(Input::Unfit(format!("a message has at most {MAX_TEXT} bytes; a line has more"))));
     }
     Ok(Some(match String::from_utf8(line) {
         Ok(line) => Input::Line(line.trim_end_matches(['\n', '\r']).to_owned()),
@@ -75,6 +96,13 @@ fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_the_terminal_has_cut_is_not_sent() {
+        let line = |length| Input::Line("x".repeat(length)).unless_cut();
+        assert!(matches!(line(4095), Input::Unfit(why) if why.contains("pipe")));
+        assert!(matches!(line(4094), Input::Line(_)));
+    }
 
     #[test]
     fn lines_that_cannot_be_messages_hurt_no_other() {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use fernwire::client::chat::{AskError, Chat, Moderation, Page};
 use fernwire::model::Visible;
 use fernwire::model::name::{RoomName, Target, UserName};
-use fernwire::protocol::chat::Style;
+use fernwire::protocol::chat::{MAX_PAGE, Style};
 
 use super::command::{Command, Order};
 use super::{Form, Screen, json, plain};
@@ -74,7 +74,7 @@ pub(super) async fn obey(chat: &Chat, screen: &RefCell<Screen>, command: Command
 /// Where lines go.
 fn here(screen: &RefCell<Screen>) -> Result<Target, Undone> {
     let current = screen.borrow().current.clone();
-    current.ok_or_else(|| Undone::Because("you are in no room; /join one first".to_owned()))
+    current.ok_or_else(|| Undone::Because("no room is chosen; /join #ROOM chooses one".to_owned()))
 }
 
 fn room_here(screen: &RefCell<Screen>, named: Option<RoomName>) -> Result<RoomName, Undone> {
@@ -107,7 +107,7 @@ async fn join(chat: &Chat, screen: &RefCell<Screen>, room: &RoomName) -> Done {
     let mut screen = screen.borrow_mut();
     screen.current = Some(conversation.with.clone());
     if let Form::Plain(_) = screen.form {
-        output::result(plain::topic(&conversation.with, &conversation.topic))?;
+        output::result(plain::chosen(&conversation.with, &conversation.topic))?;
     }
     screen.conversations.insert(conversation.with.key(), conversation);
     Ok(())
@@ -168,9 +168,17 @@ async fn topic(chat: &Chat, screen: &RefCell<Screen>, topic: Option<String>) -> 
 
 async fn history(chat: &Chat, screen: &RefCell<Screen>, count: u32) -> Done {
     let with = here(screen)?;
-    let entries = chat.history(&with, Page::Last, count).await?;
-    let screen = screen.borrow();
-    entries.iter().try_for_each(|entry| screen.old_entry(&with, entry))?;
+    let newest = chat.history(&with, Page::Last, 1).await?;
+    let last = newest.last().map_or(0, |entry| entry.seq);
+    let mut shown = last.saturating_sub(u64::from(count));
+    // A page at a time, so that a long history is never all in memory.
+    while shown < last {
+        let wanted = u32::try_from(last - shown).unwrap_or(MAX_PAGE).min(MAX_PAGE);
+        let page = chat.history(&with, Page::After(shown), wanted).await?;
+        let Some(end) = page.last().map(|entry| entry.seq) else { break };
+        page.iter().try_for_each(|entry| screen.borrow().old_entry(&with, entry))?;
+        shown = end;
+    }
     Ok(())
 }
 

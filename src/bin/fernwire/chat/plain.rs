@@ -74,7 +74,11 @@ impl Plain {
             Event::Moderated { room, name, measure, until, by, reason } => {
                 let by = by.as_ref().map_or("the server's operator", UserName::as_str);
                 let until = until.and_then(|until| local(until, &self.zone));
-                let until = until.map_or(String::new(), |until| until.strftime(" until %Y-%m-%d %H:%M").to_string());
+                let until = match until {
+                    Some(until) => until.strftime(" until %Y-%m-%d %H:%M").to_string(),
+                    None if matches!(measure, Measure::Ban | Measure::Mute) => " for good".to_owned(),
+                    None => String::new(),
+                };
                 let reason = if reason.is_empty() { String::new() } else { format!(": {}", Visible(reason)) };
                 format!("{room}: {} {} {}{until}{reason}", Visible(by), done(*measure), Visible(name.as_str()))
             }
@@ -98,6 +102,12 @@ pub(super) fn topic(room: &Target, topic: &str) -> String {
         "" => format!("-- {room}: no topic"),
         topic => format!("-- {room}: {}", Visible(topic)),
     }
+}
+
+/// After a join: where lines go, and what that room is about.
+pub(super) fn chosen(room: &Target, topic: &str) -> String {
+    let topic = if topic.is_empty() { "no topic".to_owned() } else { Visible(topic).to_string() };
+    format!("-- your lines go to {room} now: {topic}")
 }
 
 pub(super) fn members(room: &Target, members: &[Member]) -> String {
@@ -151,7 +161,7 @@ fn done(measure: Measure) -> &'static str {
         Measure::Ban => "banned",
         Measure::Unban => "lifted the ban of",
         Measure::Mute => "muted",
-        Measure::Unmute => "lets speak again",
+        Measure::Unmute => "unmuted",
         Measure::Op => "made an operator of",
         Measure::Deop => "took the operator's rights of",
     }

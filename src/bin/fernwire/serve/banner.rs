@@ -19,6 +19,7 @@ impl Keys {
         config: &ServerConfig,
         listeners: &[Endpoint],
         certificate: Option<&Certificate>,
+        has_operator: bool,
     ) -> anyhow::Result<String> {
         let mut banner = format!("Fernwire {} is ready.\n", env!("CARGO_PKG_VERSION"));
         if let Some(file) = &config.file {
@@ -55,6 +56,9 @@ impl Keys {
             writeln!(banner, "From elsewhere, with an address of this machine that is reached from there.")?;
         }
         writeln!(banner, "The same with chat, log or submit in place of query SetA-Two.")?;
+        if has_operator {
+            writeln!(banner, "Type help for the commands that this terminal takes.")?;
+        }
         write!(banner, "Stop with Ctrl-C.")?;
         Ok(banner)
     }

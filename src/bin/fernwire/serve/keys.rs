@@ -1,7 +1,7 @@
 //! The keys of a server: what is there, what is made, and what would be made.
 
 use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
@@ -9,6 +9,8 @@ use fernwire::channel::handshake::Policy;
 use fernwire::config::server::ServerConfig;
 use fernwire::config::{self, Folders, Kex, SECRET_KEY_FILE, find_identity, find_secret_key};
 use fernwire::keys::{IdentityKey, KeyFileError, SecretKey};
+
+use crate::output;
 
 /// A key with the file that holds it.
 pub(crate) struct KeyFile<K> {
@@ -104,9 +106,21 @@ pub(crate) fn plan_identity(data: &Path) -> Result<Planned<IdentityKey>, KeyFile
 }
 
 pub(crate) fn prepare_folder(data: &Path) -> anyhow::Result<()> {
+    if data.exists() && !data.is_dir() {
+        bail!("the data directory {} is a file; name another with --data", data.display());
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| {
         anyhow!("cannot make the data directory {}: {error}; name another with --data", data.display())
-    })
+    })?;
+    let mode = data.metadata()?.permissions().mode() & 0o7777;
+    if mode & 0o002 != 0 {
+        bail!(
+            "everybody can write into the data directory {} (mode {mode:03o}), and so take the keys away; run: chmod 700 {}",
+            data.display(),
+            output::shell_word(&data.display().to_string())
+        );
+    }
+    Ok(())
 }
 
 fn prepare_identity(data: &Path) -> anyhow::Result<KeyFile<IdentityKey>> {
