@@ -14,11 +14,13 @@ use fernwire::channel::record::{RecordType, Stamp};
 use fernwire::channel::{CloseReason, MAX_MESSAGE, Sender, Settings};
 use fernwire::client::CallError;
 use fernwire::config::Limits;
+use fernwire::model::name::RoomName;
 use fernwire::model::password::Password;
-use fernwire::protocol::chat::{ChatReply, ChatRequest};
+use fernwire::protocol::account::AccountRequest;
+use fernwire::protocol::chat::{ChatReply, ChatRequest, Style};
 use fernwire::protocol::codec::{Decoded, decode_server, encode};
 use fernwire::protocol::query::QueryRequest;
-use fernwire::protocol::{ClientMessage, MAX_ERROR_TEXT, MAX_IN_FLIGHT, Request, STREAM_CREDIT, ServerMessage};
+use fernwire::protocol::{ClientMessage, MAX_ERROR_TEXT, MAX_IN_FLIGHT, Reply, Request, STREAM_CREDIT, ServerMessage};
 use fernwire::server::{GOODBYE_TIME, Server};
 use fernwire::transport::endpoint::Endpoint;
 use fernwire::transport::{self, BoxFuture, ByteStream, Incoming, Listener};
@@ -380,4 +382,66 @@ async fn who_only_listens_does_not_hold_up_a_stop() {
     bed.stop().await;
     let end = timeout(DEADLINE, events.next()).await.unwrap();
     assert!(matches!(&end, Err(CallError::Closed(close)) if close.reason == CloseReason::GoingAway), "{end:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_read_the_chat_is_closed_with_the_reason_and_delays_nobody() {
+    let bed = Bed::start("tcp", KeyMode::Psk).await;
+    let password = Password::new("Correct-1-horse");
+    let enter = async |name: &str| {
+        let client = bed.client().await;
+        client.signup(&name.parse().unwrap(), &password).await.unwrap();
+        let mut joined = client.chat(ChatRequest::Join { room: RoomName::lobby() });
+        while joined.next().await.unwrap().is_some() {}
+        client
+    };
+    // A bare channel, which gives no credit and reads nothing.
+    let mut slow = bed.channel().await;
+    let name = "slow".parse().unwrap();
+    let asked = [
+        Request::Account(AccountRequest::Signup { name, password: password.clone() }),
+        Request::Chat(ChatRequest::Join { room: RoomName::lobby() }),
+        Request::Chat(ChatRequest::Listen { resume: Vec::new() }),
+    ];
+    for (id, request) in (1..).zip(asked) {
+        slow.send(&encode(&ClientMessage::Request { id, request })).await.unwrap();
+        // Until it is answered; the last one, until it is up to date.
+        loop {
+            let message = timeout(DEADLINE, slow.recv()).await.unwrap().unwrap().unwrap();
+            match decode_server(message) {
+                Ok(Decoded::Message(ServerMessage::End { .. })) => break,
+                Ok(Decoded::Message(ServerMessage::Reply { reply: Reply::Chat(ChatReply::Ready), .. })) => break,
+                Ok(Decoded::Message(ServerMessage::Reply { .. })) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let listener = enter("ada").await;
+    let mut events = listener.chat(ChatRequest::Listen { resume: Vec::new() });
+    // More than the credit and the queue together hold, said by so many that nobody is slowed down for it.
+    let speaking = async {
+        for number in 0..8 {
+            let speaker = enter(&format!("speaker{number}")).await;
+            for part in 0..5 {
+                let (to, text) = (RoomName::lobby().into(), "x".repeat(60_000));
+                let post = ChatRequest::Post { to, post_id: format!("p{part}"), style: Style::Text, text };
+                let mut posted = speaker.chat(post);
+                while posted.next().await.unwrap().is_some() {}
+            }
+        }
+    };
+    let hearing = async {
+        let mut heard = 0;
+        while heard < 40 {
+            let event = timeout(DEADLINE, events.next()).await.unwrap().unwrap().unwrap();
+            heard += usize::from(matches!(event, ChatReply::Entry { .. }));
+        }
+    };
+    tokio::join!(speaking, hearing);
+    let reading = async { while slow.recv().await.unwrap().is_some() {} };
+    timeout(DEADLINE, reading).await.unwrap();
+    let close = slow.peer_close().unwrap();
+    assert!(close.reason == CloseReason::TooSlow && close.text.contains("resume"), "{close:?}");
+    drop(events);
+    bed.stop().await;
 }
