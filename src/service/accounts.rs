@@ -91,7 +91,8 @@ impl Accounts {
             let (Ok(accounts), Ok(bans)) = (self.store.accounts().await, self.store.bans().await) else { continue };
             let deleted = accounts.into_iter().filter(|account| account.deleted.is_some());
             let gone: HashSet<_> = deleted.map(|account| account.name.key()).collect();
-            let banned: Vec<_> = bans.into_iter().filter(|ban| ban.room.is_none()).map(|ban| ban.whom).collect();
+            let banned = bans.into_iter().filter(|ban| ban.room.is_none() && !ban.is_mute);
+            let banned: Vec<_> = banned.map(|ban| ban.whom).collect();
             for caller in sessions.all() {
                 let Some(identity) = caller.identity() else { continue };
                 let whom = [Whom::User(identity.name.clone()), Whom::Address(caller.peer().address.source())];

@@ -25,7 +25,7 @@ ban [#ROOM] USER|ADDRESS [10m] [REASON]
 unban [#ROOM] USER|ADDRESS            user:NAME for a name that reads as an address
 mute [#ROOM] USER [10m], unmute [#ROOM] USER
 op #ROOM USER, deop #ROOM USER        an operator of a room
-bans                                  who is banned, and until when
+bans                                  who is banned or muted, and until when
 submissions [N]                       the last that were submitted
 quit                                  finish what has begun, and stop";
 
@@ -59,7 +59,7 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// Lists the bans in force.
+    /// Lists the bans and mutes in force.
     Bans,
     /// Shows what was submitted last.
     Submissions(u32),
@@ -242,7 +242,7 @@ impl Services {
             Command::Bans => {
                 let bans = store.bans().await.map_err(super::unavailable)?;
                 let lines: Vec<_> = bans.iter().map(ban_line).collect();
-                if lines.is_empty() { "nobody is banned".to_owned() } else { lines.join("\n") }
+                if lines.is_empty() { "nobody is banned or muted".to_owned() } else { lines.join("\n") }
             }
             Command::Submissions(count) => {
                 let rows = store.last_submissions(count).await.map_err(super::unavailable)?;
@@ -326,7 +326,8 @@ fn ban_line(ban: &Ban) -> String {
     };
     let room = ban.room.as_ref().map_or("this server".to_owned(), RoomName::to_string);
     let by = ban.by.as_ref().map_or(String::new(), |name| format!(", by {name}"));
-    format!("{whom} from {room} {}{by}", ban.until)
+    let what = if ban.is_mute { "muted in" } else { "banned from" };
+    format!("{whom} {what} {room} {}{by}", ban.until)
 }
 
 /// What somebody is told whose session is ended.

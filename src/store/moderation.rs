@@ -83,13 +83,15 @@ pub struct Moderated {
     pub accounts: Vec<(AccountId, UserName)>,
 }
 
-/// A ban that is in force.
+/// A ban or a mute that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
     /// In which room; on the whole server, without one.
     pub room: Option<RoomName>,
-    /// Who is banned.
+    /// Whom it is about.
     pub whom: Whom,
+    /// Whether they are only muted.
+    pub is_mute: bool,
     /// When it ends.
     pub until: Until,
     /// Which operator decided it; whoever runs the server, without one.
@@ -122,22 +124,22 @@ impl Store {
         .await
     }
 
-    /// Every ban that is in force at this moment of the system's clock, for a person to read.
+    /// Every ban and every mute that is in force at this moment of the system's clock, for a person to read.
     pub async fn bans(&self) -> Result<Vec<Ban>, StoreError> {
         let now = jiff::Timestamp::now().as_millisecond();
         self.read(move |sql| {
-            let query = "SELECT c.name, a.name, s.address, s.until, b.name, s.since FROM sanctions s
+            let query = "SELECT c.name, a.name, s.address, s.until, b.name, s.since, s.kind = 'mute' FROM sanctions s
                          LEFT JOIN conversations c ON c.id = s.conversation
                          LEFT JOIN accounts a ON a.id = s.account
                          LEFT JOIN accounts b ON b.id = s.by
-                         WHERE s.kind = 'ban' AND (s.until IS NULL OR s.until > ?1) ORDER BY s.id";
+                         WHERE s.until IS NULL OR s.until > ?1 ORDER BY s.id";
             sql.all(query, [now], |row| {
                 let whom = match maybe_name(row, 1)? {
                     Some(name) => Whom::User(name),
                     None => Whom::Address(address(row, 2)?),
                 };
                 let (room, by) = (maybe_name(row, 0)?, maybe_name(row, 4)?);
-                Ok(Ban { room, whom, until: Until(row.get(3)?), by, since: row.get(5)? })
+                Ok(Ban { room, whom, is_mute: row.get(6)?, until: Until(row.get(3)?), by, since: row.get(5)? })
             })
         })
         .await

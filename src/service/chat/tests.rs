@@ -599,6 +599,8 @@ async fn what_the_servers_operator_has_decided_no_operator_of_a_room_lifts() {
         Order { room, name, measure, seconds: None, address: false, reason }
     };
     bed.chat().moderate(None, order(Measure::Mute)).await.unwrap();
+    let listed = bed.services.obey(&bed.store, "bans".parse().unwrap()).await.unwrap();
+    assert_eq!(listed, "ada muted in #den for good");
     let refused = ada.moderate("ada", Measure::Unmute, None).await.unwrap_err();
     assert!(refused.message.contains("whoever runs the server"), "{refused:?}");
     // Nor does an operator harm himself by accident.
