@@ -264,6 +264,9 @@ pub enum ChatReply {
     Notice {
         /// What.
         text: String,
+        /// Whether it is for this account alone.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        to_you: bool,
     },
     /// A kind of a later version; to be ignored.
     #[serde(other)]

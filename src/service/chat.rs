@@ -160,14 +160,14 @@ impl Chat {
 
     /// The server's operator says something to everybody who listens; how many sessions that are.
     pub fn say(&self, text: &str) -> usize {
-        self.hub.notify(None, ChatReply::Notice { text: text.to_owned() })
+        self.hub.notify(None, ChatReply::Notice { text: text.to_owned(), to_you: false })
     }
 
     /// The server's operator says something to one person; how many of their sessions listen.
     pub async fn tell(&self, name: &UserName, text: &str) -> Result<usize, RequestError> {
         let account = self.store.account(name).await.map_err(unavailable)?;
         let account = account.ok_or_else(|| not_found(format!("there is no account {name}")))?;
-        Ok(self.hub.notify(Some(account.id), ChatReply::Notice { text: text.to_owned() }))
+        Ok(self.hub.notify(Some(account.id), ChatReply::Notice { text: text.to_owned(), to_you: true }))
     }
 
     /// Puts everybody out of the room who listens to it from there, in the name of the server's operator.

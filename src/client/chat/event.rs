@@ -100,6 +100,8 @@ pub enum Event {
     Notice {
         /// What.
         text: String,
+        /// Whether it is for this account alone.
+        to_you: bool,
     },
     /// A post is durable on the server.
     Sent {

@@ -82,7 +82,7 @@ impl Listening<'_> {
             ChatReply::Moderated { room, name, measure, until, by, reason } => {
                 Event::Moderated { room, name, measure, until, by, reason }
             }
-            ChatReply::Notice { text } => Event::Notice { text },
+            ChatReply::Notice { text, to_you } => Event::Notice { text, to_you },
             // Of a later version, or no event.
             _ => return Ok(()),
         };

@@ -455,11 +455,12 @@ async fn the_operator_speaks_to_all_and_to_one() {
     assert_eq!(bed.chat().tell(&"bob".parse().unwrap(), "to you").await.unwrap(), 1);
     assert_eq!(code(bed.chat().tell(&"nobody".parse().unwrap(), "x").await), ErrorCode::NotFound);
     let notice = |event| match event {
-        ChatReply::Notice { text } => Some(text),
+        ChatReply::Notice { text, to_you } => Some((text, to_you)),
         _ => None,
     };
-    assert_eq!(hers.find(notice).await, "to all");
-    assert_eq!((his.find(notice).await, his.find(notice).await), ("to all".into(), "to you".into()));
+    assert_eq!(hers.find(notice).await, ("to all".into(), false));
+    assert_eq!(his.find(notice).await, ("to all".into(), false));
+    assert_eq!(his.find(notice).await, ("to you".into(), true));
 }
 
 #[tokio::test]

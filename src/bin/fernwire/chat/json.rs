@@ -39,7 +39,7 @@ pub(super) fn event(event: &Event) -> Value {
             "event": "moderated", "room": room, "name": name, "measure": measure, "until": until.map(time), "by": by,
             "reason": reason,
         }),
-        Event::Notice { text } => json!({ "event": "notice", "text": text }),
+        Event::Notice { text, to_you } => json!({ "event": "notice", "text": text, "to_you": to_you }),
         Event::Sent { post_id, with, seq, time: at } => json!({
             "event": "sent", "post_id": post_id, "with": with, "seq": seq, "time": time(*at),
         }),

@@ -82,7 +82,8 @@ impl Plain {
                 let reason = if reason.is_empty() { String::new() } else { format!(": {}", Visible(reason)) };
                 format!("{room}: {} {} {}{until}{reason}", Visible(by), done(*measure), Visible(name.as_str()))
             }
-            Event::Notice { text } => format!("the server says: {}", lines(text)),
+            Event::Notice { text, to_you: false } => format!("the server says: {}", lines(text)),
+            Event::Notice { text, to_you: true } => format!("the server says to you: {}", lines(text)),
             _ => return None,
         };
         Some(format!("-- {text}"))
