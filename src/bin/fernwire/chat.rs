@@ -166,6 +166,8 @@ struct Screen {
     settled: Rc<Notify>,
     ready: watch::Sender<bool>,
     was_down: bool,
+    /// Why there is no connection, as it was told last.
+    down_for: Option<String>,
     on_terminal: bool,
     failed: bool,
 }
@@ -187,6 +189,7 @@ impl Screen {
             settled: Rc::default(),
             ready: watch::Sender::new(false),
             was_down: false,
+            down_for: None,
             on_terminal: io::stdin().is_terminal(),
             failed: false,
         }
@@ -266,12 +269,11 @@ impl Screen {
             Event::Online { .. } if self.was_down => output::note("connected again"),
             Event::Down { reason, retry_in } => {
                 let what = if self.was_down { "still no connection" } else { "connection lost" };
+                // A reason is told once, and not with every attempt.
+                let known = self.down_for.replace(reason.clone()).as_ref() == Some(reason);
+                let why = if known { String::new() } else { format!(": {reason}") };
                 self.was_down = true;
-                let again = match retry_in.as_secs_f32().ceil() {
-                    0.0 => "trying again".to_owned(),
-                    seconds => format!("trying again in {seconds} s"),
-                };
-                output::note(format_args!("{what}: {reason}; {again}"));
+                output::note(format_args!("{what}{why}; {}", output::again_in(*retry_in)));
             }
             Event::NotJoined { room, why } => {
                 self.failed = true;
@@ -291,7 +293,7 @@ impl Screen {
 
     fn learn(&mut self, event: &Event) {
         match event {
-            Event::Online { .. } => self.was_down = false,
+            Event::Online { .. } => (self.was_down, self.down_for) = (false, None),
             Event::Conversation(conversation) => {
                 self.conversations.insert(conversation.with.key(), conversation.clone());
             }

@@ -81,8 +81,8 @@ fn note_on(event: &Event) -> Option<String> {
         Event::Lost { reason, retry_in } if retry_in.is_zero() => {
             Some(format!("connection lost: {reason}; trying again"))
         }
-        Event::Lost { reason, retry_in } => Some(format!("no connection: {reason}; trying again in {retry_in:.1?}")),
-        Event::Busy { reason, retry_in } => Some(format!("{reason}; trying again in {retry_in:.1?}")),
+        Event::Lost { reason, retry_in } => Some(format!("no connection: {reason}; {}", output::again_in(*retry_in))),
+        Event::Busy { reason, retry_in } => Some(format!("{reason}; {}", output::again_in(*retry_in))),
         Event::Online => Some("connected again".to_owned()),
         _ => None,
     }

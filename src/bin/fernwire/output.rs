@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use fernwire::model::{Visible, is_treacherous};
 use serde_json::Value;
@@ -59,6 +60,14 @@ pub(crate) fn note(text: impl Display) {
     let lines: Vec<_> = text.split('\n').map(|line| Visible(line).to_string()).collect();
     // Without a stderr there is nobody to tell.
     let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
+}
+
+/// When it is tried again, as people count.
+pub(crate) fn again_in(pause: Duration) -> String {
+    match pause.as_secs_f32().ceil() {
+        0.0 => "trying again".to_owned(),
+        seconds => format!("trying again in {seconds} s"),
+    }
 }
 
 /// Whether the trouble is only that nobody reads the results any more.
