@@ -25,6 +25,8 @@ mod flood;
 mod hub;
 mod listen;
 
+pub(super) use door::what;
+
 use door::Door;
 use flood::Flood;
 use hub::Hub;

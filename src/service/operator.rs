@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::str::FromStr;
 
 use super::caller::{Caller, Dismissal};
-use super::chat::Order;
+use super::chat::{Order, what};
 use super::{Services, now};
 use crate::model::Visible;
 use crate::model::name::{RoomName, UserName};
 use crate::model::peer::Source;
 use crate::protocol::RequestError;
 use crate::protocol::chat::Measure;
-use crate::store::{self, Authority, Ban, Store, What, Whom};
+use crate::store::{self, Authority, Ban, Store, Whom};
 
 /// What can be typed.
 pub const HELP: &str = "\
@@ -277,24 +277,22 @@ impl Services {
         reason: &str,
     ) -> Result<String, RequestError> {
         let until = seconds.map(|seconds| now() + (seconds * 1000) as i64);
-        let what = match measure {
-            Measure::Kick => {
-                let gone = self.dismiss_all(&whom, SENT_AWAY, reason);
-                return Ok(format!("sessions sent away: {gone}"));
-            }
-            Measure::Ban => What::Ban { until },
-            Measure::Unban => What::Unban,
-            Measure::Mute => What::Mute { until },
-            Measure::Unmute => What::Unmute,
-            Measure::Op => What::Op,
-            Measure::Deop => What::Deop,
-        };
+        if measure == Measure::Kick {
+            let gone = self.dismiss_all(&whom, SENT_AWAY, reason);
+            return Ok(format!("sessions sent away: {gone}"));
+        }
         let everywhere = room.is_none();
         let subject = match &whom {
             Subject::User(name) => Whom::User(name.clone()),
             Subject::Address(source) => Whom::Address(*source),
         };
-        let order = store::Measure { by: Authority::Server, room: room.clone(), whom: subject, what, now: now() };
+        let order = store::Measure {
+            by: Authority::Server,
+            room: room.clone(),
+            whom: subject,
+            what: what(measure, until),
+            now: now(),
+        };
         let done = store.moderate(order).await.map_err(super::unavailable)?;
         done.map_err(|refusal| super::refused(refusal.to_string()))?;
         if everywhere && measure == Measure::Ban {

@@ -135,7 +135,8 @@ async fn whole<T: Send + 'static>(
     tokio::spawn(change).await.map_err(failed)?
 }
 
-fn what(measure: Measure, until: Option<i64>) -> What {
+/// The measure in the store's words.
+pub(in crate::service) fn what(measure: Measure, until: Option<i64>) -> What {
     match measure {
         Measure::Kick => What::Kick,
         Measure::Ban => What::Ban { until },
