@@ -211,13 +211,11 @@ fn apply(
         What::Mute { until } => replace(sql, measure, Kind::Mute, room, account, until).map(|()| None),
         What::Unban => {
             let lifted = lift(sql, measure, Kind::Ban, room, account)?;
-            let nothing = || Refusal::NotBanned(measure.whom.to_string());
-            lifted_all(sql, measure, Kind::Ban, room, account).map(|all| not_lifted(lifted, all, nothing))
+            Ok(lifted.refusal(|| Refusal::NotBanned(measure.whom.to_string())))
         }
         What::Unmute => {
             let lifted = lift(sql, measure, Kind::Mute, room, account)?;
-            let nothing = || Refusal::NotMuted(measure.whom.to_string());
-            lifted_all(sql, measure, Kind::Mute, room, account).map(|all| not_lifted(lifted, all, nothing))
+            Ok(lifted.refusal(|| Refusal::NotMuted(measure.whom.to_string())))
         }
         What::Kick => match (room, account) {
             (Some(room), Some((id, name))) if !expel(sql, *id, room)? => Ok(Some(not_there(name, room))),
@@ -267,44 +265,41 @@ fn replace(
     sql.change(insert, (kind.as_str(), room, account, address, until, by, measure.now)).map(drop)
 }
 
-/// Why somebody is not free now, if so.
-fn not_lifted(lifted: bool, all: bool, nothing: impl FnOnce() -> Refusal) -> Option<Refusal> {
-    match (lifted, all) {
-        (_, false) => Some(Refusal::NotYours),
-        (false, true) => Some(nothing()),
-        (true, true) => None,
+/// What became of sanctions that were to be lifted.
+struct Lifted {
+    /// Whether there were any that could be.
+    any: bool,
+    /// How many are the server's operator's, and stay.
+    left: usize,
+}
+
+impl Lifted {
+    /// Why somebody is not free now, if so.
+    fn refusal(self, nothing: impl FnOnce() -> Refusal) -> Option<Refusal> {
+        if self.left > 0 { Some(Refusal::NotYours) } else { (!self.any).then(nothing) }
     }
 }
 
-/// Whether nothing of the kind is left in force there.
-fn lifted_all(
-    sql: &Statements<'_>,
-    measure: &Measure,
-    kind: Kind,
-    room: Option<&Room>,
-    account: Option<&(AccountId, UserName)>,
-) -> rusqlite::Result<bool> {
-    let left = "SELECT 1 FROM sanctions WHERE kind = ?1 AND conversation IS ?2 AND account IS ?3 AND address IS ?4";
-    let (account, address) = subject(measure, account);
-    let row = sql.first(left, (kind.as_str(), room.map(|room| room.id), account, address), |_| Ok(()))?;
-    Ok(row.is_none())
-}
-
-/// Ends what is in force, as far as it is whoever decides' to end; `false` if nothing was. What has ended by itself goes
-/// too.
+/// Ends what is in force, as far as it is whoever decides' to end. What has ended by itself goes too.
 fn lift(
     sql: &Statements<'_>,
     measure: &Measure,
     kind: Kind,
     room: Option<&Room>,
     account: Option<&(AccountId, UserName)>,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Lifted> {
     sql.change("DELETE FROM sanctions WHERE until <= ?1", [measure.now])?;
-    let delete = "DELETE FROM sanctions
-                  WHERE kind = ?1 AND conversation IS ?2 AND account IS ?3 AND address IS ?4 AND (?5 OR by IS NOT NULL)";
+    let found = "SELECT id, by IS NOT NULL FROM sanctions
+                 WHERE kind = ?1 AND conversation IS ?2 AND account IS ?3 AND address IS ?4";
     let (account, address) = subject(measure, account);
-    let all = matches!(measure.by, Authority::Server);
-    Ok(sql.change(delete, (kind.as_str(), room.map(|room| room.id), account, address, all))? > 0)
+    let subject = (kind.as_str(), room.map(|room| room.id), account, address);
+    let found: Vec<(i64, bool)> = sql.all(found, subject, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let may_lift = |by_an_account: bool| by_an_account || matches!(measure.by, Authority::Server);
+    let (lifted, left): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, by_an_account)| may_lift(*by_an_account));
+    for (id, _) in &lifted {
+        sql.change("DELETE FROM sanctions WHERE id = ?1", [id])?;
+    }
+    Ok(Lifted { any: !lifted.is_empty(), left: left.len() })
 }
 
 fn subject(measure: &Measure, account: Option<&(AccountId, UserName)>) -> (Option<i64>, Option<String>) {
