@@ -87,14 +87,18 @@ impl Accounts {
         let mut ticks = interval(WATCH);
         loop {
             ticks.tick().await;
+            let callers: Vec<_> =
+                sessions.all().into_iter().filter_map(|caller| Some((caller.identity()?, caller))).collect();
+            if callers.is_empty() {
+                continue;
+            }
             // What cannot be read now is read the next time; whoever needs it now says so in the log.
             let (Ok(accounts), Ok(bans)) = (self.store.accounts().await, self.store.bans().await) else { continue };
             let deleted = accounts.into_iter().filter(|account| account.deleted.is_some());
             let gone: HashSet<_> = deleted.map(|account| account.name.key()).collect();
             let banned = bans.into_iter().filter(|ban| ban.room.is_none() && !ban.is_mute);
             let banned: Vec<_> = banned.map(|ban| ban.whom).collect();
-            for caller in sessions.all() {
-                let Some(identity) = caller.identity() else { continue };
+            for (identity, caller) in callers {
                 let whom = [Whom::User(identity.name.clone()), Whom::Address(caller.peer().address.source())];
                 if gone.contains(&identity.name.key()) {
                     caller.dismiss(Dismissal::Removed("the account was deleted".to_owned()));
