@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 mod markdown;
 
-use crate::chat::json::history;
+use crate::chat::lines::json::history;
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::configure::Origins;
 use crate::output;

@@ -15,7 +15,7 @@ use serde_json::json;
 mod import;
 
 use crate::account::{self, NOBODY_TO_ASK};
-use crate::chat::json::time;
+use crate::chat::lines::json::time;
 use crate::cli::{AddArgs, DeleteArgs, PasswdArgs, UsersArgs, UsersCommand};
 use crate::configure::Origins;
 use crate::output::{self, Unwritten};

@@ -7,7 +7,7 @@ use fernwire::model::Visible;
 use fernwire::model::name::{RoomName, Target, UserName};
 use fernwire::protocol::chat::{MAX_PAGE, Style};
 
-use super::command::{Command, Order};
+use super::super::command::{Command, Order};
 use super::{Form, Screen, json, plain};
 use crate::cli::CHAT_COMMANDS;
 use crate::output::{self, Unwritten};
