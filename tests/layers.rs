@@ -26,7 +26,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
 ];
 
 /// What belongs to some layers alone: the word in a path, and where it may stand.
-const OWNED: [(&str, &[&str]); 22] = [
+const OWNED: [(&str, &[&str]); 25] = [
     ("x25519_dalek", &["keys", "channel"]),
     ("hkdf", &["keys", "channel"]),
     ("hmac", &["channel"]),
@@ -49,6 +49,9 @@ const OWNED: [(&str, &[&str]); 22] = [
     ("clap", &["bin"]),
     ("anyhow", &["bin"]),
     ("rustyline", &["bin"]),
+    ("ratatui", &["bin"]),
+    ("crossterm", &["bin"]),
+    ("nucleo_matcher", &["bin"]),
 ];
 
 #[test]

@@ -7,6 +7,8 @@ use fernwire::config::secrecy::shown;
 
 mod command;
 pub(crate) mod lines;
+#[allow(dead_code)]
+mod screen;
 
 use crate::account::Account;
 use crate::cli::ChatArgs;

@@ -1,0 +1,11 @@
+//! Chat on a full screen.
+
+// Until all of it is wired.
+#[allow(dead_code)]
+mod editor;
+#[allow(dead_code)]
+mod stage;
+#[allow(dead_code)]
+mod text;
+#[allow(dead_code)]
+mod theme;
