@@ -9,6 +9,7 @@ mod command;
 pub(crate) mod lines;
 #[allow(dead_code)]
 mod screen;
+mod wording;
 
 use crate::account::Account;
 use crate::cli::ChatArgs;

@@ -8,10 +8,12 @@ use std::fmt::Write;
 use fernwire::client::chat::{Event, Hit, Member, Room};
 use fernwire::model::Visible;
 use fernwire::model::name::{Target, UserName};
-use fernwire::protocol::chat::{Conversation, Entry, Measure, Style};
-use jiff::Timestamp;
+use fernwire::protocol::chat::{Conversation, Entry, Style};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+
+use super::super::wording;
+use crate::state::local;
 
 /// What the second and later lines of a text begin with.
 const INDENT: &str = "    ";
@@ -66,24 +68,13 @@ impl Plain {
                 }
                 format!("{room}: {} ({present} here)", changes.join("; "))
             }
-            Event::Topic { room, topic, by } => {
-                let by = by.as_ref().map_or("the server's operator", UserName::as_str);
-                format!("{room}: {} set the topic: {}", Visible(by), Visible(topic))
-            }
+            Event::Topic { room, topic, by } => format!("{room}: {}", wording::topic_set(topic, by.as_ref())),
             Event::Left { room } => format!("{room}: you are no member any more"),
             Event::Moderated { room, name, measure, until, by, reason } => {
-                let by = by.as_ref().map_or("the server's operator", UserName::as_str);
-                let until = until.and_then(|until| local(until, &self.zone));
-                let until = match until {
-                    Some(until) => until.strftime(" until %Y-%m-%d %H:%M").to_string(),
-                    None if matches!(measure, Measure::Ban | Measure::Mute) => " for good".to_owned(),
-                    None => String::new(),
-                };
-                let reason = if reason.is_empty() { String::new() } else { format!(": {}", Visible(reason)) };
-                format!("{room}: {} {} {}{until}{reason}", Visible(by), done(*measure), Visible(name.as_str()))
+                let told = wording::moderated(name, *measure, *until, by.as_ref(), reason, &self.zone);
+                format!("{room}: {told}")
             }
-            Event::Notice { text, to_you: false } => format!("the server says: {}", lines(text)),
-            Event::Notice { text, to_you: true } => format!("the server says to you: {}", lines(text)),
+            Event::Notice { text, to_you } => wording::server_says(&lines(text), *to_you),
             _ => return None,
         };
         Some(format!("-- {text}"))
@@ -112,19 +103,7 @@ pub(super) fn chosen(room: &Target, topic: &str) -> String {
 }
 
 pub(super) fn members(room: &Target, members: &[Member]) -> String {
-    let names: Vec<_> = members
-        .iter()
-        .map(|Member { name, operator, present }| {
-            let notes = match (operator, present) {
-                (true, true) => " (operator)",
-                (true, false) => " (operator, away)",
-                (false, true) => "",
-                (false, false) => " (away)",
-            };
-            format!("{}{notes}", Visible(name.as_str()))
-        })
-        .collect();
-    format!("-- {room}: {}", names.join(", "))
+    format!("-- {room}: {}", wording::members(members))
 }
 
 pub(super) fn room(Room { name, topic, members }: &Room) -> String {
@@ -154,23 +133,6 @@ fn came(names: &[UserName], me: &UserName, what: &str) -> Option<String> {
     let others: Vec<_> =
         names.iter().filter(|name| *name != me).map(|name| Visible(name.as_str()).to_string()).collect();
     (!others.is_empty()).then(|| format!("{} {what}", others.join(", ")))
-}
-
-fn done(measure: Measure) -> &'static str {
-    match measure {
-        Measure::Kick => "kicked",
-        Measure::Ban => "banned",
-        Measure::Unban => "lifted the ban of",
-        Measure::Mute => "muted",
-        Measure::Unmute => "unmuted",
-        Measure::Op => "made an operator of",
-        Measure::Deop => "took the operator's rights of",
-    }
-}
-
-/// Local time; `None` if no calendar has it.
-fn local(millis: i64, zone: &TimeZone) -> Option<jiff::Zoned> {
-    Timestamp::from_millisecond(millis).ok().map(|time| time.to_zoned(zone.clone()))
 }
 
 #[cfg(test)]
