@@ -145,6 +145,9 @@ pub enum PostError {
     /// It is too long.
     #[error("a message has at most {MAX_TEXT} bytes, and this one has {0}")]
     TooLong(usize),
+    /// Too much waits to be sent already.
+    #[error("too much waits to be sent already; try again when some of it is")]
+    Full,
     /// There is no session any more.
     #[error("the session has ended")]
     Ended,
@@ -236,14 +239,26 @@ impl Chat {
     /// conversation arrives in the order of the calls. Waits only while [`MAX_OUTBOX`] bytes are not acknowledged yet.
     pub async fn post(&self, to: &Target, style: Style, text: impl Into<String>) -> Result<String, PostError> {
         let text = text.into();
-        if text.trim().is_empty() {
-            return Err(PostError::Empty);
-        }
-        if text.len() > MAX_TEXT {
-            return Err(PostError::TooLong(text.len()));
-        }
-        let size = (text.len() + POST_OVERHEAD) as u32;
+        let size = outbox_size(&text)?;
         let room = self.shared.room.clone().acquire_many_owned(size).await.map_err(|_| PostError::Ended)?;
+        self.hand_over(to, style, text, room)
+    }
+
+    /// The same, but never waits: [`PostError::Full`] instead.
+    pub fn try_post(&self, to: &Target, style: Style, text: impl Into<String>) -> Result<String, PostError> {
+        let text = text.into();
+        let size = outbox_size(&text)?;
+        let room = self.shared.room.clone().try_acquire_many_owned(size).map_err(|_| PostError::Full)?;
+        self.hand_over(to, style, text, room)
+    }
+
+    fn hand_over(
+        &self,
+        to: &Target,
+        style: Style,
+        text: String,
+        room: OwnedSemaphorePermit,
+    ) -> Result<String, PostError> {
         if *self.leaving.borrow() {
             return Err(PostError::Ended);
         }
@@ -355,6 +370,17 @@ impl Chat {
         let (answer, answered) = oneshot::channel();
         self.questions.send(Question { request, answer }).await.map_err(|_| AskError::Ended)?;
         Ok(answered.await.map_err(|_| AskError::Ended)??)
+    }
+}
+
+/// What a post takes of [`MAX_OUTBOX`], if it can be one.
+fn outbox_size(text: &str) -> Result<u32, PostError> {
+    if text.trim().is_empty() {
+        return Err(PostError::Empty);
+    }
+    match text.len() {
+        length @ 0..=MAX_TEXT => Ok((length + POST_OVERHEAD) as u32),
+        length => Err(PostError::TooLong(length)),
     }
 }
 
