@@ -1,7 +1,20 @@
-//! The terminal: taken for a full screen, and given back whatever happens.
+//! The terminal: taken for a full screen, and given back whatever happens but SIGKILL, which nobody can catch (`reset`
+//! helps then).
+
+use std::io::{self, IsTerminal};
+use std::marker::PhantomData;
 
 use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::Position;
+use ratatui::crossterm::style::force_color_output;
+use ratatui::layout::{Position, Size};
+use ratatui::{Frame, Terminal};
+
+mod canvas;
+mod held;
+pub(super) mod input;
+pub(super) mod signals;
+
+use canvas::Canvas;
 
 /// What a person does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,4 +26,77 @@ pub(super) enum Input {
     Click(Position),
     /// The terminal has another size.
     Resized,
+}
+
+/// The terminal, taken. What is drawn while it is not (after [`Stage::give_back`], or while the program is suspended)
+/// goes nowhere.
+pub(super) struct Stage {
+    terminal: Terminal<Canvas>,
+    /// There is one terminal: [`Stage::take`] makes the only one.
+    only: PhantomData<*const ()>,
+}
+
+/// Whether there is a terminal that a full screen can be drawn on, and typed at.
+pub(super) fn is_usable() -> bool {
+    let is_known = std::env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb");
+    is_known && io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+impl Stage {
+    /// Takes the terminal, until this is dropped or something panics. [`signals::Signals`] are made before, so that none comes
+    /// between.
+    pub(super) fn take() -> io::Result<Self> {
+        // The theme alone knows of NO_COLOR: what crossterm writes then instead of a colour ends bold and underline too.
+        force_color_output(true);
+        let terminal = Terminal::new(Canvas::default())?;
+        held::take()?;
+        Ok(Self { terminal, only: PhantomData })
+    }
+
+    /// Draws a frame, and writes what has changed of it in one piece.
+    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        self.terminal.draw(draw).map(drop)
+    }
+
+    pub(super) fn size(&self) -> Size {
+        canvas::size()
+    }
+
+    /// Whatever is on the terminal now, the next frame is drawn whole.
+    pub(super) fn redraw_all(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    pub(super) fn bell(&self) -> io::Result<()> {
+        held::write(b"\x07")
+    }
+
+    /// Gives the terminal back, and stops the program as Ctrl-Z stops others. It goes on with [`signals::Wish::Continued`], which
+    /// wants a [`Stage::resume`]. False if nothing was done, since nobody is there who could let it go on.
+    pub(super) fn suspend(&mut self) -> io::Result<bool> {
+        if !signals::can_be_continued() {
+            return Ok(false);
+        }
+        held::give_back();
+        signals::stop()?;
+        Ok(true)
+    }
+
+    /// Takes the terminal again, with the size that it has now. Also right if it was never given back, as when SIGSTOP
+    /// had stopped the program.
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        held::take()?;
+        self.redraw_all()
+    }
+
+    /// Gives the terminal back now and not when this is dropped.
+    pub(super) fn give_back(&mut self) {
+        held::give_back();
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        held::give_back();
+    }
 }

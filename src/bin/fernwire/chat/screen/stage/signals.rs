@@ -1,0 +1,110 @@
+//! What others want of the program: that it leaves, stops, or goes on.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal as Number, getpgid, getpgrp, getpid, getppid, getsid, kill_current_process_group};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::held;
+
+/// How long a terminal may take to be given back before the program ends all the same.
+const NOTICE: Duration = Duration::from_secs(1);
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Wish {
+    /// Also after a panic in another thread, which has taken the terminal from us.
+    Leave,
+    /// Another program has sent SIGTSTP; Ctrl-Z comes as a key.
+    Suspend,
+    /// The program goes on after it was stopped, and the terminal may be anything.
+    Continued,
+}
+
+/// The signals, from the moment on that this is made.
+pub(in super::super) struct Signals {
+    leave: Wanted,
+    suspend: Signal,
+    continued: Signal,
+}
+
+impl Signals {
+    /// From now on none of them ends or stops the program by itself, but the second that wants it to end does, also
+    /// where the program hangs on a terminal that takes no bytes. Needs a runtime with a thread beside that one.
+    pub(in super::super) fn new() -> io::Result<Self> {
+        let leave = Wanted::new()?;
+        let suspend = signal(SignalKind::from_raw(Number::TSTP.as_raw()))?;
+        let continued = signal(SignalKind::from_raw(Number::CONT.as_raw()))?;
+        end_at_the_second(Wanted::new()?);
+        Ok(Self { leave, suspend, continued })
+    }
+
+    /// The next wish. Cancel-safe.
+    pub(in super::super) async fn next(&mut self) -> Wish {
+        tokio::select! {
+            // Whoever ends a stopped program lets it go on too.
+            biased;
+            _ = self.leave.next() => Wish::Leave,
+            () = held::panicked() => Wish::Leave,
+            _ = self.continued.recv() => Wish::Continued,
+            _ = self.suspend.recv() => Wish::Suspend,
+        }
+    }
+}
+
+/// The signals that want the program to end.
+struct Wanted(Vec<(SignalKind, Signal)>);
+
+impl Wanted {
+    fn new() -> io::Result<Self> {
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit(), SignalKind::hangup()];
+        Ok(Self(kinds.into_iter().map(|kind| Ok((kind, signal(kind)?))).collect::<io::Result<_>>()?))
+    }
+
+    /// The next of them. Cancel-safe.
+    async fn next(&mut self) -> SignalKind {
+        poll_fn(|context| {
+            let heard =
+                self.0.iter_mut().find_map(|(kind, signal)| signal.poll_recv(context).is_ready().then_some(*kind));
+            heard.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+}
+
+/// Gives the terminal back and ends the program at once.
+fn end_at_the_second(mut wanted: Wanted) {
+    tokio::spawn(async move {
+        wanted.next().await;
+        // A terminal that goes may send several SIGHUP, which are no impatience.
+        while wanted.next().await == SignalKind::hangup() {}
+        let giving = tokio::task::spawn_blocking(held::give_back);
+        let _ = tokio::time::timeout(NOTICE, giving).await;
+        std::process::exit(2);
+    });
+}
+
+/// Whether somebody is there who could let the program go on if it stopped: in a process group that has no shell, as
+/// the first of a terminal is, it would hang for good.
+pub(super) fn can_be_continued() -> bool {
+    let group = getpgrp();
+    let parent = if group == getpid() { getppid() } else { parent_of(group) };
+    let Some(parent) = parent else { return true };
+    getsid(Some(parent)).ok() == getsid(None).ok() && getpgid(Some(parent)).is_ok_and(|other| other != group)
+}
+
+/// The parent of another process, where that can be read.
+fn parent_of(process: Pid) -> Option<Pid> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Its name, in parentheses, may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    Pid::from_raw(fields.split_ascii_whitespace().nth(1)?.parse().ok()?)
+}
+
+/// Stops the program until SIGCONT, and with it whatever it was begun with, as a script. Not SIGTSTP: we handle that.
+pub(super) fn stop() -> io::Result<()> {
+    Ok(kill_current_process_group(Number::STOP)?)
+}
