@@ -12,6 +12,8 @@ use unicode_normalization::UnicodeNormalization;
 pub const MAX_USER_NAME: usize = 32;
 /// The longest name of a room, in characters, with its `#`.
 pub const MAX_ROOM_NAME: usize = 32;
+/// What names are made of.
+pub const NAME_CHARACTERS: &str = "letters, digits, `_`, `.`, `-` and `@`";
 /// The room that is there to begin with.
 pub const LOBBY: &str = "#lobby";
 
@@ -38,7 +40,7 @@ pub enum NameError {
     #[error("a name has at most {0} characters")]
     TooLong(usize),
     /// It has a character that names do not have.
-    #[error("a name is made of letters, digits, `_`, `.`, `-` and `@`, and {} is none of them", shown(.0))]
+    #[error("a name is made of {NAME_CHARACTERS}, and {} is none of them", shown(.0))]
     Character(char),
     /// A room's begins with `#`.
     #[error("the name of a room begins with `#`, such as {LOBBY}")]
@@ -56,14 +58,18 @@ fn checked(text: &str, most: usize) -> Result<String, NameError> {
         return Err(NameError::TooLong(most));
     }
     let name: String = text.nfc().collect();
-    if let Some(odd) = name.chars().find(|c| is_blank(*c) || !c.is_alphanumeric() && !"_.-@".contains(*c)) {
-        return Err(NameError::Character(odd));
-    }
-    match name.chars().count() {
-        0 => Err(NameError::Empty),
-        count if count > most => Err(NameError::TooLong(most)),
-        _ => Ok(name),
-    }
+    faults(&name, most).next().map_or(Ok(name), Err)
+}
+
+/// Every rule that a text in NFC breaks, in the order in which they are told.
+fn faults(name: &str, most: usize) -> impl Iterator<Item = NameError> + use<> {
+    let odd = name.chars().find(|c| is_blank(*c) || !c.is_alphanumeric() && !"_.-@".contains(*c));
+    let length = match name.chars().count() {
+        0 => Some(NameError::Empty),
+        count if count > most => Some(NameError::TooLong(most)),
+        _ => None,
+    };
+    odd.map(NameError::Character).into_iter().chain(length)
 }
 
 /// Letters that show nothing (the fillers of Hangul), with which a name would look like another.
@@ -91,6 +97,17 @@ impl FromStr for RoomName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let rest = text.strip_prefix('#').ok_or(NameError::NotARoom)?;
         checked(rest, MAX_ROOM_NAME - 1).map(|rest| Self(format!("#{rest}")))
+    }
+}
+
+impl UserName {
+    /// Every rule that the text breaks as a user's name; the first is the error of parsing it.
+    pub fn faults(text: &str) -> Vec<NameError> {
+        match checked(text, MAX_USER_NAME) {
+            Ok(_) => Vec::new(),
+            Err(error @ NameError::TooLong(_)) => vec![error],
+            Err(_) => faults(&text.nfc().collect::<String>(), MAX_USER_NAME).collect(),
+        }
     }
 }
 
@@ -254,6 +271,16 @@ mod tests {
         }
         assert_eq!("lobby".parse::<RoomName>(), Err(NameError::NotARoom));
         assert_eq!("#".parse::<RoomName>(), Err(NameError::Empty));
+    }
+
+    #[test]
+    fn every_rule_that_a_name_breaks_is_told() {
+        let (odd, long) = (NameError::Character(' '), NameError::TooLong(32));
+        assert_eq!(UserName::faults("ada"), []);
+        assert_eq!(UserName::faults(""), [NameError::Empty]);
+        assert_eq!(UserName::faults("a b"), [odd]);
+        assert_eq!(UserName::faults(&"x".repeat(33)), [long]);
+        assert_eq!(UserName::faults(&format!("a {}", "x".repeat(31))), [odd, long]);
     }
 
     #[test]

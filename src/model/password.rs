@@ -36,18 +36,7 @@ impl Password {
 
     /// Whether it keeps the rules for a new one; if not, the first that it breaks.
     pub fn check(&self) -> Result<(), Rule> {
-        let text = self.expose();
-        if text.chars().count() < MIN_PASSWORD {
-            Err(Rule::TooShort)
-        } else if text.len() > MAX_PASSWORD {
-            Err(Rule::TooLong)
-        } else if !text.chars().any(char::is_numeric) {
-            Err(Rule::NoDigit)
-        } else if !text.chars().any(char::is_uppercase) {
-            Err(Rule::NoUppercase)
-        } else {
-            Ok(())
-        }
+        Rule::ALL.into_iter().find(|rule| !rule.is_kept_by(self.expose())).map_or(Ok(()), Err)
     }
 }
 
@@ -66,6 +55,21 @@ pub enum Rule {
     /// It lacks an uppercase letter.
     #[error("a password has at least one uppercase letter")]
     NoUppercase,
+}
+
+impl Rule {
+    /// All rules, in the order in which they are told.
+    pub const ALL: [Self; 4] = [Self::TooShort, Self::TooLong, Self::NoDigit, Self::NoUppercase];
+
+    /// Whether a password with this text keeps it.
+    pub fn is_kept_by(self, text: &str) -> bool {
+        match self {
+            Self::TooShort => text.chars().count() >= MIN_PASSWORD,
+            Self::TooLong => text.len() <= MAX_PASSWORD,
+            Self::NoDigit => text.chars().any(char::is_numeric),
+            Self::NoUppercase => text.chars().any(char::is_uppercase),
+        }
+    }
 }
 
 impl fmt::Debug for Password {
@@ -87,6 +91,14 @@ mod tests {
         assert_eq!(broken(&"Aa1".repeat(342)), Rule::TooLong);
         assert_eq!(Password::new("Correct-1").check(), Ok(()));
         assert_eq!(Password::new("\u{c4}pfel f\u{fc}r 2").check(), Ok(()));
+    }
+
+    #[test]
+    fn each_rule_is_judged_by_itself() {
+        let kept = |text: &str| Rule::ALL.map(|rule| rule.is_kept_by(text));
+        assert_eq!(kept(""), [false, true, false, false]);
+        assert_eq!(kept("A1"), [false, true, true, true]);
+        assert_eq!(kept(&"a".repeat(1025)), [true, false, false, false]);
     }
 
     #[test]
