@@ -86,26 +86,36 @@ impl Server {
 
     /// Connects; on a terminal, asks about a server that nothing proves and connects again with its key pinned.
     pub(crate) async fn connect(&mut self) -> anyhow::Result<Client> {
-        match Client::connect(&self.endpoint, &self.options).await {
+        match self.dial().await {
             Err(ConnectError::Trust(TrustError::Unknown { endpoint, identity })) if can_ask() => {
                 ask(&endpoint, identity)?;
-                let client = self.connect_pinned(identity).await?;
-                if let Some(hosts) = &self.options.trust.known_hosts {
-                    hosts.record(&endpoint, identity, Provenance::Confirmed)?;
-                }
-                Ok(client)
+                Ok(self.dial_trusted(identity).await?)
             }
             result => Ok(result?),
         }
     }
 
-    async fn connect_pinned(&self, identity: PublicIdentity) -> anyhow::Result<Client> {
+    /// Connects without asking anybody.
+    pub(crate) async fn dial(&self) -> Result<Client, ConnectError> {
+        Client::connect(&self.endpoint, &self.options).await
+    }
+
+    /// Connects to a server whose identity a person has confirmed, and remembers it.
+    pub(crate) async fn dial_trusted(&self, identity: PublicIdentity) -> Result<Client, ConnectError> {
+        let client = self.dial_pinned(identity).await?;
+        if let Some(hosts) = &self.options.trust.known_hosts {
+            hosts.record(&self.endpoint, identity, Provenance::Confirmed)?;
+        }
+        Ok(client)
+    }
+
+    async fn dial_pinned(&self, identity: PublicIdentity) -> Result<Client, ConnectError> {
         let has_secret_key = self.options.secret_key.is_some();
         let offered = self.options.kex.for_client(has_secret_key, ServerKnown::Recorded)?;
         // The server has shown an identity, so a mode without one is no longer wanted.
         let modes: KeyModes = offered.iter().filter(|mode| *mode != KeyMode::Psk).collect();
         let options = Options { kex: Kex::Modes(modes), ..self.options.clone() };
-        Ok(Client::connect(&self.endpoint.with_identity(identity), &options).await?)
+        Client::connect(&self.endpoint.with_identity(identity), &options).await
     }
 }
 
@@ -193,19 +203,39 @@ fn ask(endpoint: &Endpoint, identity: PublicIdentity) -> anyhow::Result<()> {
     if io::stdin().read_line(&mut answer)? == 0 {
         output::note("");
     }
-    match answer.trim() {
+    Ok(judge(answer.trim(), endpoint, identity)?)
+}
+
+/// Why a server that nothing proves is not trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// A person said no, or nothing.
+    #[error("the server at {0} is not trusted; nothing was sent to it")]
+    No(Endpoint),
+    /// It should have another identity.
+    #[error(
+        "the identity that you pasted is not the one that the server at {0} showed; \
+         somebody may be posing as it, and nothing was sent to it"
+    )]
+    AnotherIdentity(Endpoint),
+    /// The answer must not be there at all.
+    #[error("what you pasted is a secret; it belongs in its file, and nowhere else. Nothing was sent")]
+    Secret,
+    /// The answer means nothing.
+    #[error("the answer was neither yes, no nor an identity; nothing was sent to {0}")]
+    NoAnswer(Endpoint),
+}
+
+/// What a person says about a server that showed this identity: it is trusted if there is no reason against it.
+pub(crate) fn judge(answer: &str, endpoint: &Endpoint, identity: PublicIdentity) -> Result<(), Refusal> {
+    match answer {
         "yes" | "y" => Ok(()),
-        "no" | "n" | "" => bail!("the server at {endpoint} is not trusted; nothing was sent to it"),
+        "no" | "n" | "" => Err(Refusal::No(endpoint.clone())),
         pasted if pasted.parse() == Ok(identity) => Ok(()),
-        pasted => match KeyKind::of(pasted) {
-            KeyKind::PublicIdentity => bail!(
-                "the identity that you pasted is not the one that the server at {endpoint} showed; \
-                 somebody may be posing as it, and nothing was sent to it"
-            ),
-            KeyKind::Secret | KeyKind::Identity => {
-                bail!("what you pasted is a secret; it belongs in its file, and nowhere else. Nothing was sent")
-            }
-            _ => bail!("the answer was neither yes, no nor an identity; nothing was sent to {endpoint}"),
-        },
+        pasted => Err(match KeyKind::of(pasted) {
+            KeyKind::PublicIdentity => Refusal::AnotherIdentity(endpoint.clone()),
+            KeyKind::Secret | KeyKind::Identity => Refusal::Secret,
+            _ => Refusal::NoAnswer(endpoint.clone()),
+        }),
     }
 }
