@@ -4,6 +4,8 @@
 #[allow(dead_code)]
 mod editor;
 #[allow(dead_code)]
+mod recall;
+#[allow(dead_code)]
 mod stage;
 #[allow(dead_code)]
 mod text;

@@ -1,0 +1,115 @@
+//! Where each cluster of the written text stands on the screen.
+
+use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::super::text::{self, Row};
+
+/// What a tab looks like.
+const TAB: &str = "    ";
+
+/// Where the cursor stands before a cluster, or at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) offset: usize,
+    pub(super) row: usize,
+    pub(super) column: u16,
+}
+
+/// Text in rows. Every cluster is shown, and so are spaces at the end of a row; behind a full row there is always another
+/// one, in which the cursor can stand.
+pub(super) struct Layout {
+    width: u16,
+    /// In the order of the text.
+    places: Vec<Place>,
+    rows: Vec<Row>,
+    /// What is in the row after these so far, and how many columns it takes.
+    last: String,
+    column: u16,
+}
+
+impl Layout {
+    pub(super) fn of(text: &str, width: u16) -> Self {
+        let mut layout =
+            Self { width: width.max(1), places: Vec::new(), rows: Vec::new(), last: String::new(), column: 0 };
+        for (offset, cluster) in text.grapheme_indices(true) {
+            if cluster == "\n" {
+                layout.mark(offset, 1);
+                layout.end_row();
+            } else {
+                layout.add(offset, cluster);
+            }
+        }
+        layout.mark(text.len(), 1);
+        layout.end_row();
+        layout
+    }
+
+    /// Adds the cluster at this offset, in a new row if there is no room for it in this one.
+    fn add(&mut self, offset: usize, cluster: &str) {
+        let escaped;
+        let (shown, width) = match (cluster, width_of(cluster)) {
+            ("\t", _) => (TAB, width_of(TAB)),
+            // What cannot be seen would make the cursor seem stuck.
+            (_, 0) => {
+                escaped = cluster.escape_unicode().to_string();
+                (escaped.as_str(), width_of(&escaped))
+            }
+            (_, width) => (cluster, width),
+        };
+        self.mark(offset, width);
+        if width <= self.width {
+            self.last.push_str(shown);
+            self.column += width;
+        } else {
+            // It has rows of its own.
+            self.rows.append(&mut text::wrap(&[(Style::new(), shown)], self.width, 0));
+        }
+    }
+
+    /// Notes where the cursor stands before what takes so many columns.
+    fn mark(&mut self, offset: usize, width: u16) {
+        if self.column > 0 && self.column.saturating_add(width) > self.width {
+            self.end_row();
+        }
+        self.places.push(Place { offset, row: self.rows.len(), column: self.column });
+    }
+
+    fn end_row(&mut self) {
+        self.rows.push(text::line(&[(Style::new(), &self.last)], self.width));
+        self.last.clear();
+        self.column = 0;
+    }
+
+    /// Where the cluster at this offset begins.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        self.places[self.index(|place| place.offset <= offset)]
+    }
+
+    /// The place that is this way from a row, in the next row where the cursor can stand, and in this column or the nearest
+    /// before it.
+    pub(super) fn beyond(&self, row: usize, by: isize, column: u16) -> Option<Place> {
+        let next = if by < 0 {
+            *self.places[..self.places.partition_point(|place| place.row < row)].last()?
+        } else {
+            self.places[self.places.partition_point(|place| place.row <= row)..].first().copied()?
+        };
+        Some(self.places[self.index(|place| (place.row, place.column) <= (next.row, column))])
+    }
+
+    /// The last place of those that come first in the text and are so.
+    fn index(&self, so: impl Fn(&Place) -> bool) -> usize {
+        self.places.partition_point(so).saturating_sub(1)
+    }
+
+    pub(super) fn into_rows(self) -> Vec<Row> {
+        self.rows
+    }
+}
+
+fn width_of(shown: &str) -> u16 {
+    if let [b' '..=b'~'] = shown.as_bytes() {
+        return 1;
+    }
+    text::line(&[(Style::new(), shown)], u16::MAX).width()
+}
