@@ -48,10 +48,42 @@ pub(super) struct Order {
     pub(super) reason: String,
 }
 
-/// Every command's name.
-const NAMES: [&str; 20] = [
-    "help", "join", "leave", "msg", "me", "names", "rooms", "topic", "history", "search", "ignore", "kick", "ban",
-    "unban", "mute", "unmute", "op", "deop", "quit", "exit",
+/// What stands behind a command's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    Nothing,
+    Text,
+    Room,
+    /// The name of a person.
+    Name,
+    /// The name of a person, and more after it.
+    NameAndMore,
+    /// The name of a person or a room, and a text.
+    TargetAndText,
+}
+
+/// Every command, and what it takes.
+pub(super) const COMMANDS: [(&str, Takes); 20] = [
+    ("help", Takes::Nothing),
+    ("join", Takes::Room),
+    ("leave", Takes::Room),
+    ("msg", Takes::TargetAndText),
+    ("me", Takes::Text),
+    ("names", Takes::Room),
+    ("rooms", Takes::Nothing),
+    ("topic", Takes::Text),
+    ("history", Takes::Text),
+    ("search", Takes::Text),
+    ("ignore", Takes::Name),
+    ("kick", Takes::NameAndMore),
+    ("ban", Takes::NameAndMore),
+    ("unban", Takes::Name),
+    ("mute", Takes::NameAndMore),
+    ("unmute", Takes::Name),
+    ("op", Takes::Name),
+    ("deop", Takes::Name),
+    ("quit", Takes::Nothing),
+    ("exit", Takes::Nothing),
 ];
 
 /// Reads a line. The error says what is wrong with it; nothing that begins with one slash is ever said aloud.
@@ -158,7 +190,7 @@ fn parse_order(measure: Measure, rest: &str) -> Result<Order, String> {
 }
 
 fn unknown(word: &str) -> String {
-    let nearest = NAMES.iter().map(|name| (distance(word, name), name)).min();
+    let nearest = COMMANDS.iter().map(|(name, _)| (distance(word, name), name)).min();
     let hint = match nearest {
         Some((letters @ 0..=2, name)) if 2 * letters <= word.chars().count() => format!("; did you mean /{name}?"),
         _ => String::new(),
@@ -254,6 +286,20 @@ mod tests {
         }
         let hostile = parse("/\u{1b}[2J").unwrap_err();
         assert!(!hostile.contains('\u{1b}'), "{hostile}");
+    }
+
+    #[test]
+    fn every_command_is_known_and_takes_what_it_says() {
+        for (name, takes) in COMMANDS {
+            let fitting = match takes {
+                Takes::Nothing => "",
+                Takes::Text => "5",
+                Takes::Room => "#a",
+                Takes::Name => "ada",
+                Takes::NameAndMore | Takes::TargetAndText => "ada more",
+            };
+            assert!(parse(&format!("/{name} {fitting}")).is_ok(), "{name}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 // Until all of it is wired.
 #[allow(dead_code)]
+mod completion;
+#[allow(dead_code)]
 mod editor;
 #[allow(dead_code)]
 mod recall;
