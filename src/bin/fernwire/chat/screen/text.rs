@@ -59,6 +59,11 @@ impl Row {
         self.indent.saturating_add(self.glyphs.columns())
     }
 
+    /// Takes the cells of a row without indent behind its own.
+    pub(super) fn append(&mut self, row: Self) {
+        self.glyphs.append(row.glyphs);
+    }
+
     /// Draws it from this column on, and nothing at or right of `end`.
     pub(super) fn draw(&self, x: u16, y: u16, end: u16, buffer: &mut Buffer) {
         let area = buffer.area;

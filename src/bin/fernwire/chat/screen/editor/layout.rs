@@ -5,9 +5,6 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::super::text::{self, Row};
 
-/// What a tab looks like.
-const TAB: &str = "    ";
-
 /// Where the cursor stands before a cluster, or at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -23,21 +20,34 @@ pub(super) struct Layout {
     /// In the order of the text.
     places: Vec<Place>,
     rows: Vec<Row>,
-    /// What is in the row after these so far, and how many columns it takes.
-    last: String,
+    /// What is in the row after these so far, and the end of it that consists of plain letters.
+    last: Row,
+    plain: String,
     column: u16,
 }
 
 impl Layout {
     pub(super) fn of(text: &str, width: u16) -> Self {
-        let mut layout =
-            Self { width: width.max(1), places: Vec::new(), rows: Vec::new(), last: String::new(), column: 0 };
+        let mut layout = Self {
+            width: width.max(1),
+            places: Vec::new(),
+            rows: Vec::new(),
+            last: Row::default(),
+            plain: String::new(),
+            column: 0,
+        };
         for (offset, cluster) in text.grapheme_indices(true) {
-            if cluster == "\n" {
-                layout.mark(offset, 1);
-                layout.end_row();
-            } else {
-                layout.add(offset, cluster);
+            match cluster.as_bytes() {
+                b"\n" => {
+                    layout.mark(offset, 1);
+                    layout.end_row();
+                }
+                [b' '..=b'~'] => {
+                    layout.mark(offset, 1);
+                    layout.plain.push_str(cluster);
+                    layout.column += 1;
+                }
+                _ => layout.add(offset, cluster),
             }
         }
         layout.mark(text.len(), 1);
@@ -46,20 +56,21 @@ impl Layout {
     }
 
     /// Adds the cluster at this offset, in a new row if there is no room for it in this one.
+    ///
+    /// Each is made harmless for itself, so that it is shown alike whatever stands beside it.
     fn add(&mut self, offset: usize, cluster: &str) {
         let escaped;
-        let (shown, width) = match (cluster, width_of(cluster)) {
-            ("\t", _) => (TAB, width_of(TAB)),
+        let (mut shown, mut cells) = (cluster, plain_row(cluster));
+        if cells.width() == 0 {
             // What cannot be seen would make the cursor seem stuck.
-            (_, 0) => {
-                escaped = cluster.escape_unicode().to_string();
-                (escaped.as_str(), width_of(&escaped))
-            }
-            (_, width) => (cluster, width),
-        };
+            escaped = cluster.escape_unicode().to_string();
+            (shown, cells) = (&escaped, plain_row(&escaped));
+        }
+        let width = cells.width();
         self.mark(offset, width);
         if width <= self.width {
-            self.last.push_str(shown);
+            self.flush();
+            self.last.append(cells);
             self.column += width;
         } else {
             // It has rows of its own.
@@ -76,9 +87,16 @@ impl Layout {
     }
 
     fn end_row(&mut self) {
-        self.rows.push(text::line(&[(Style::new(), &self.last)], self.width));
-        self.last.clear();
+        self.flush();
+        self.rows.push(std::mem::take(&mut self.last));
         self.column = 0;
+    }
+
+    fn flush(&mut self) {
+        if !self.plain.is_empty() {
+            self.last.append(plain_row(&self.plain));
+            self.plain.clear();
+        }
     }
 
     /// Where the cluster at this offset begins.
@@ -107,9 +125,6 @@ impl Layout {
     }
 }
 
-fn width_of(shown: &str) -> u16 {
-    if let [b' '..=b'~'] = shown.as_bytes() {
-        return 1;
-    }
-    text::line(&[(Style::new(), shown)], u16::MAX).width()
+fn plain_row(text: &str) -> Row {
+    text::line(&[(Style::new(), text)], u16::MAX)
 }
