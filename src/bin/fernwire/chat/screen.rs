@@ -10,6 +10,8 @@ mod recall;
 #[allow(dead_code)]
 mod stage;
 #[allow(dead_code)]
+mod switcher;
+#[allow(dead_code)]
 mod text;
 #[allow(dead_code)]
 mod theme;
