@@ -7,7 +7,6 @@ use fernwire::config::secrecy::shown;
 
 mod command;
 pub(crate) mod lines;
-#[allow(dead_code)]
 mod screen;
 mod wording;
 
@@ -24,7 +23,10 @@ pub(crate) fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
     let account = Account::needed(&args.account)?;
     // The session has a thread of its own, so that it lives on while a person or stdout keeps us waiting.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let result = runtime.block_on(lines::run(server, account, args));
+    let on_full_screen = !args.plain && !args.client.json && screen::is_possible();
+    let result = runtime.block_on(async {
+        if on_full_screen { screen::run(server, account, args).await } else { lines::run(server, account, args).await }
+    });
     // Whatever still hangs on a dead connection is not waited for.
     runtime.shutdown_background();
     result

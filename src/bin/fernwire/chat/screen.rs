@@ -1,17 +1,38 @@
-//! Chat on a full screen.
+//! Chat on a full screen: a state that learns and wishes, drawn whenever it has changed.
+//!
+//! ```text
+//! keys, mouse, paste -> stage -> typing, overlay \            / draw -> stage -> terminal
+//! client's events and answers -------------------> state, view
+//! client's handle <------------ run <---- wishes /
+//! ```
 
-// Until all of it is wired.
-#[allow(dead_code)]
 mod completion;
-#[allow(dead_code)]
+mod draw;
 mod editor;
-#[allow(dead_code)]
+mod layout;
+mod mention;
+mod obey;
+mod overlay;
+mod place;
+mod post;
+mod presence;
 mod recall;
-#[allow(dead_code)]
+mod run;
+mod search;
 mod stage;
-#[allow(dead_code)]
+mod state;
 mod switcher;
-#[allow(dead_code)]
+#[cfg(test)]
+mod tests;
 mod text;
-#[allow(dead_code)]
 mod theme;
+mod timeline;
+mod typing;
+mod view;
+mod wish;
+
+pub(super) use run::run;
+/// Whether there is a terminal that can show it.
+pub(super) fn is_possible() -> bool {
+    stage::is_usable()
+}

@@ -67,6 +67,7 @@ impl Switcher {
     }
 
     /// What fits the query, best first.
+    #[cfg(test)]
     pub(super) fn items(&self) -> &[Found] {
         &self.found
     }

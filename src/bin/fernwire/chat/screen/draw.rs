@@ -1,0 +1,124 @@
+//! Draws everything that the screen knows.
+
+use std::time::Instant;
+
+use fernwire::model::name::Target;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+
+use super::overlay::Overlay;
+use super::place::Place;
+use super::state::State;
+use super::text::{line, wrap};
+
+mod help;
+mod lists;
+mod sides;
+mod state_line;
+
+pub(super) use sides::first_place;
+
+/// How wide the sign before the input is.
+pub(super) const PROMPT: u16 = 2;
+
+/// Draws all of it. The result is where the cursor stands, if anywhere.
+pub(super) fn draw(state: &State, now: Instant, buffer: &mut Buffer) -> Option<Position> {
+    let areas = state.areas();
+    if let Some(area) = areas.places {
+        sides::places(state, area, buffer);
+    }
+    if let (Some(area), Some(place)) = (areas.members, state.here()) {
+        sides::members(state, place, area, buffer);
+    }
+    title(state, areas.title, buffer);
+    messages(state, areas.messages, now, buffer);
+    banner(state, areas.banner, buffer);
+    state_line::draw(state, areas.state, now, buffer);
+    let cursor = input(state, areas.input, buffer);
+    match &state.overlay {
+        Overlay::None => cursor,
+        Overlay::Help(row) => help::draw(state, *row, buffer),
+        Overlay::Leave => lists::leave(state, buffer),
+        Overlay::Switcher(switcher) => Some(lists::switcher(state, switcher, buffer)),
+        Overlay::Search => lists::search(state, buffer),
+        Overlay::Mentions(selected) => lists::mentions(state, *selected, buffer),
+    }
+}
+
+fn title(state: &State, area: Rect, buffer: &mut Buffer) {
+    if area.height == 0 {
+        return;
+    }
+    let theme = &state.theme;
+    let (name, about) = match state.here() {
+        None => ("fernwire".to_owned(), "no conversation is open; /join #ROOM opens one".to_owned()),
+        Some(Place { with: Target::User(name), .. }) => (name.to_string(), "between you two".to_owned()),
+        Some(Place { with, topic, .. }) => (with.to_string(), topic.clone()),
+    };
+    let elsewhere = if state.areas().places.is_none() { unread_elsewhere(state) } else { String::new() };
+    let below = if state.here().is_some_and(|place| place.anchor.is_some()) { " ↓ Esc: to the end" } else { "" };
+    let below = line(&[(theme.unread(), &elsewhere), (theme.key(), below)], area.width);
+    let room = area.width.saturating_sub(below.width());
+    let dash = if about.is_empty() { "" } else { " - " };
+    let text = line(&[(theme.title(), &name), (theme.quiet(), dash), (theme.quiet(), &about)], room);
+    text.draw(area.x, area.y, area.x + room, buffer);
+    below.draw(area.right() - below.width(), area.y, area.right(), buffer);
+}
+
+/// What the list of conversations would say, where it has no room.
+fn unread_elsewhere(state: &State) -> String {
+    let others = || state.places.iter().enumerate().filter(|(position, _)| *position != state.current);
+    let unread: u64 = others().map(|(_, place)| place.unread()).sum();
+    let sign = if others().any(|(_, place)| place.unread_mentions > 0) { "@" } else { "" };
+    if unread == 0 { String::new() } else { format!(" {sign}{unread} unread: Alt-A") }
+}
+
+/// The newest stand right above the input.
+fn messages(state: &State, area: Rect, now: Instant, buffer: &mut Buffer) {
+    let Some(place) = state.here() else { return };
+    let window = state.look(place, now).window(place.anchor, usize::from(area.height));
+    let blank = area.height.saturating_sub(u16::try_from(window.rows.len()).unwrap_or(u16::MAX));
+    for (row, y) in window.rows.iter().zip(area.y + blank..area.bottom()) {
+        row.draw(area.x, y, area.right(), buffer);
+    }
+}
+
+fn banner(state: &State, area: Rect, buffer: &mut Buffer) {
+    let Some((style, text)) = state.banner() else { return };
+    for (row, y) in wrap(&[(style, &text)], area.width, 0).iter().zip(area.y..area.bottom()) {
+        row.draw(area.x, y, area.right(), buffer);
+    }
+}
+
+fn input(state: &State, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    if area.height == 0 || area.width <= PROMPT {
+        return None;
+    }
+    line(&[(state.theme.key(), "> ")], PROMPT).draw(area.x, area.y, area.right(), buffer);
+    let (rows, (column, row)) = state.editor().rows(area.width - PROMPT);
+    // The cursor's row is always there.
+    let hidden = (row + 1).saturating_sub(area.height);
+    for (text, y) in rows.iter().skip(usize::from(hidden)).zip(area.y..area.bottom()) {
+        text.draw(area.x + PROMPT, y, area.right(), buffer);
+    }
+    Some(Position::new((area.x + PROMPT + column).min(area.right() - 1), area.y + row - hidden))
+}
+
+impl State {
+    /// What one should know right now, above the line of state.
+    pub(super) fn banner(&self) -> Option<(Style, String)> {
+        if let Some(flash) = &self.flash {
+            return Some((self.theme.warning(), flash.clone()));
+        }
+        let unsettled = self.unsettled();
+        if self.leaving && unsettled > 0 {
+            let what = format!("Leaving when {unsettled} more are sent; Ctrl-C and y leaves at once.");
+            return Some((self.theme.warning(), what));
+        }
+        self.down.as_ref().map(|down| {
+            let text = format!("No connection: {}. What you write is kept, and sent when there is one.", down.reason);
+            (self.theme.bad(), text)
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! What lies over the conversation for a while.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::search::Outcome as Found;
+use super::state::State;
+use super::switcher::{Item, Outcome as Chosen, Switcher};
+use super::wish::Wish;
+use fernwire::client::chat::Room;
+use fernwire::model::name::Target;
+
+pub(super) enum Overlay {
+    None,
+    /// Keys and commands, from this row on.
+    Help(u16),
+    /// Whether one really wants to leave.
+    Leave,
+    Switcher(Switcher),
+    Search,
+    /// Who named the reader; this one is selected.
+    Mentions(usize),
+}
+
+impl State {
+    /// Keys while something lies over the conversation.
+    pub(super) fn press_overlay(&mut self, key: KeyEvent) {
+        match &mut self.overlay {
+            Overlay::None => {}
+            Overlay::Help(row) => match key.code {
+                KeyCode::Down => *row = row.saturating_add(1),
+                KeyCode::Up => *row = row.saturating_sub(1),
+                KeyCode::PageDown | KeyCode::Char(' ') => *row = row.saturating_add(10),
+                KeyCode::PageUp => *row = row.saturating_sub(10),
+                _ => self.overlay = Overlay::None,
+            },
+            Overlay::Leave => self.press_leave(key),
+            Overlay::Switcher(switcher) => match switcher.press(key) {
+                Chosen::Stay => {}
+                Chosen::Close => self.overlay = Overlay::None,
+                Chosen::Go(with) => {
+                    self.overlay = Overlay::None;
+                    self.go_to(&with);
+                }
+                Chosen::Join(room) => {
+                    self.overlay = Overlay::None;
+                    self.join(room);
+                }
+            },
+            Overlay::Search => match self.search.press(key) {
+                Found::Stay => {}
+                Found::Close => self.close_search(),
+                Found::Go(hit) => {
+                    self.close_search();
+                    self.go_to_entry(&hit.with, hit.entry);
+                }
+            },
+            Overlay::Mentions(selected) => match key.code {
+                KeyCode::Up => *selected = selected.saturating_sub(1),
+                KeyCode::Down => *selected = (*selected + 1).min(self.mentions.len().saturating_sub(1)),
+                KeyCode::Enter => {
+                    let chosen = self.mentions.get(*selected).cloned();
+                    self.overlay = Overlay::None;
+                    if let Some((with, entry)) = chosen {
+                        self.go_to_entry(&with, entry);
+                    }
+                }
+                KeyCode::Esc => self.overlay = Overlay::None,
+                _ => {}
+            },
+        }
+    }
+
+    fn press_leave(&mut self, key: KeyEvent) {
+        let is_ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Char('y' | 'Y') | KeyCode::Enter => self.quit(),
+            _ if is_ctrl_c => self.quit(),
+            _ => self.overlay = Overlay::None,
+        }
+    }
+
+    /// Leaves when everything is sent; asked again, at once.
+    pub(super) fn quit(&mut self) {
+        self.overlay = Overlay::None;
+        self.wishes.push(if self.leaving { Wish::QuitNow } else { Wish::Quit });
+        self.leaving = true;
+    }
+
+    pub(super) fn open_search(&mut self) {
+        self.overlay = Overlay::Search;
+        self.search.is_open = true;
+    }
+
+    fn close_search(&mut self) {
+        self.overlay = Overlay::None;
+        self.search.is_open = false;
+    }
+
+    pub(super) fn open_switcher(&mut self) {
+        self.overlay = Overlay::Switcher(Switcher::new(self.items(&[])));
+        self.wishes.push(Wish::Rooms);
+    }
+
+    /// The rooms of the server have come.
+    pub(super) fn offer_rooms(&mut self, rooms: Vec<Room>) {
+        let items = self.items(&rooms);
+        if let Overlay::Switcher(switcher) = &mut self.overlay {
+            switcher.update(items);
+        }
+    }
+
+    /// Where one can go: to one's conversations, to other rooms, to people who are about.
+    fn items(&self, rooms: &[Room]) -> Vec<Item> {
+        let mut items: Vec<Item> = self
+            .places
+            .iter()
+            .enumerate()
+            .filter(|(position, _)| *position != self.current || self.places.len() == 1)
+            .map(|(_, place)| Item {
+                target: place.with.clone(),
+                open: true,
+                unread: place.unread(),
+                mentions: place.unread_mentions,
+                topic: place.topic.clone(),
+            })
+            .collect();
+        let ours = |with: &Target| self.places.iter().any(|place| place.with == *with);
+        let other_rooms = rooms.iter().map(|room| (Target::Room(room.name.clone()), room.topic.clone()));
+        let people = self.places.iter().flat_map(|place| &place.members);
+        let people = people.filter(|member| member.name != self.me);
+        let people = people.map(|member| (Target::User(member.name.clone()), String::new()));
+        for (with, note) in other_rooms.chain(people) {
+            if !ours(&with) && !items.iter().any(|item| item.target == with) {
+                items.push(Item { target: with, open: false, unread: 0, mentions: 0, topic: note });
+            }
+        }
+        items
+    }
+}

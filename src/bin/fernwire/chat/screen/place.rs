@@ -1,0 +1,174 @@
+//! One conversation: what is in it, how far it was read, where one looks, and what one was about to write.
+
+use fernwire::client::chat::{Member, Page};
+use fernwire::model::name::{Target, UserName};
+use fernwire::protocol::chat::{Conversation, MAX_PAGE};
+
+use super::editor::Editor;
+use super::timeline::{Said, Timeline};
+use super::view::{Anchor, Window};
+
+/// How many entries are asked for at once.
+const PAGE: u32 = 100;
+
+/// How many of the last entries tell who is likely to be named.
+const SPEAKERS: usize = 200;
+
+pub(super) struct Place {
+    pub(super) with: Target,
+    pub(super) topic: String,
+    pub(super) operator: bool,
+    pub(super) timeline: Timeline,
+    pub(super) members: Vec<Member>,
+    /// What is being written here.
+    pub(super) draft: Editor,
+    /// The last row in view; `None` follows the end.
+    pub(super) anchor: Option<Anchor>,
+    /// The entry that was looked for.
+    pub(super) found: Option<u64>,
+    /// It is to stand in the middle, until what is around it is here or somebody scrolls.
+    pub(super) centred: bool,
+    /// The last entry that there is on the server, as far as is known.
+    last: u64,
+    read: u64,
+    /// The last entry that was read when one last left.
+    pub(super) mark: Option<u64>,
+    /// How many of what is unread name the reader.
+    pub(super) unread_mentions: u64,
+    /// A page is on its way.
+    pub(super) loading: Option<Page>,
+}
+
+impl Place {
+    pub(super) fn new(with: Target) -> Self {
+        Self {
+            with,
+            topic: String::new(),
+            operator: false,
+            timeline: Timeline::default(),
+            members: Vec::new(),
+            draft: Editor::new(),
+            anchor: None,
+            found: None,
+            centred: false,
+            last: 0,
+            read: 0,
+            mark: None,
+            unread_mentions: 0,
+            loading: None,
+        }
+    }
+
+    /// What the server says of it.
+    pub(super) fn update(&mut self, conversation: &Conversation) {
+        let is_first = self.last == 0 && self.read == 0;
+        self.with = conversation.with.clone();
+        self.topic.clone_from(&conversation.topic);
+        self.operator = conversation.operator;
+        self.last = self.last.max(conversation.last);
+        self.read = self.read.max(conversation.read);
+        if is_first && self.unread() > 0 {
+            self.mark = Some(self.read);
+        }
+    }
+
+    /// Something was said. `false`: it was known.
+    pub(super) fn say(&mut self, said: Said, me: &UserName) -> bool {
+        let (seq, own, mentions) = (said.entry.seq, said.entry.from == *me, said.mentions);
+        // What one said oneself, elsewhere too, one has read.
+        if own && self.read + 1 == seq {
+            self.read = seq;
+        }
+        self.last = self.last.max(seq);
+        let new = self.timeline.say(said);
+        self.unread_mentions += u64::from(new && mentions && seq > self.read);
+        new
+    }
+
+    /// Looks there; where something is missing below, the end of what is here is not the end.
+    pub(super) fn look_at(&mut self, anchor: Option<Anchor>) {
+        if anchor.is_some() || !self.is_behind() {
+            self.anchor = anchor;
+        }
+    }
+
+    /// Looks at the end, and follows it.
+    pub(super) fn look_at_end(&mut self) {
+        (self.anchor, self.found, self.centred) = (None, None, false);
+    }
+
+    /// Whether the newest are not here.
+    pub(super) fn is_behind(&self) -> bool {
+        self.timeline.last_seq() < self.last
+    }
+
+    pub(super) fn unread(&self) -> u64 {
+        self.last.saturating_sub(self.read)
+    }
+
+    /// Everything that is here has been seen. The number to tell the server, if it is news.
+    pub(super) fn note_read(&mut self) -> Option<u64> {
+        let seen = self.timeline.last_seq();
+        self.unread_mentions = 0;
+        (seen > self.read).then(|| {
+            self.read = seen;
+            seen
+        })
+    }
+
+    /// One goes somewhere else.
+    pub(super) fn leave_off(&mut self) {
+        self.mark = Some(self.read);
+        self.found = None;
+    }
+
+    /// What has to be asked for, so that nothing is missing in view.
+    pub(super) fn missing(&self, window: &Window, height: usize) -> Option<(Page, u32)> {
+        if self.loading.is_some() {
+            return None;
+        }
+        if self.is_behind() && window.ends_at_the_end() {
+            let from_here = self.anchor.map(|_| Page::After(self.timeline.last_seq()));
+            return Some((from_here.unwrap_or(Page::Before(self.last + 1)), PAGE));
+        }
+        let gap = window.gaps.first()?;
+        // Towards where one looks.
+        let both_in_view = window.seqs.contains(&gap.after);
+        let page = if both_in_view { Page::After(gap.after) } else { Page::Before(gap.before) };
+        let wanted = PAGE.max(u32::try_from(height).unwrap_or(PAGE)).min(MAX_PAGE);
+        Some((page, wanted.min(u32::try_from(gap.size()).unwrap_or(wanted))))
+    }
+
+    /// Who came and went.
+    pub(super) fn note_presence(&mut self, joined: &[UserName], left: &[UserName], more: u64) -> bool {
+        let mut unknown = false;
+        for name in joined {
+            match self.members.iter_mut().find(|member| member.name == *name) {
+                Some(member) => member.present = true,
+                None => unknown = true,
+            }
+        }
+        for member in self.members.iter_mut().filter(|member| left.contains(&member.name)) {
+            member.present = false;
+        }
+        self.timeline.moved(joined, left, more);
+        unknown
+    }
+
+    /// Whose names Tab may complete here: those who spoke last first.
+    pub(super) fn people(&self, me: &UserName) -> Vec<String> {
+        let mut people: Vec<String> = Vec::new();
+        let spoke = self.timeline.speakers().take(SPEAKERS);
+        let members = self.members.iter().map(|member| &member.name);
+        let other = match &self.with {
+            Target::User(name) => Some(name),
+            Target::Room(_) => None,
+        };
+        for name in spoke.chain(members).chain(other).filter(|name| *name != me) {
+            if !people.iter().any(|known| known == name.as_str()) {
+                people.push(name.as_str().to_owned());
+            }
+        }
+        people
+    }
+}

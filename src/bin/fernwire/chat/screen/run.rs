@@ -1,0 +1,283 @@
+//! The loop: keys, events and answers come in, wishes go out, and what has changed is drawn.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use fernwire::client::chat::{Chat, ChatOptions, Event, Events, Login};
+use fernwire::client::reconnect::Pauses;
+use fernwire::model::Visible;
+use fernwire::model::name::Target;
+use jiff::tz::TimeZone;
+use ratatui::layout::{Position, Rect};
+use tokio::sync::mpsc;
+
+use super::draw::draw;
+use super::stage::input::Inputs;
+use super::stage::signals::{Signals, Wish as Signal};
+use super::stage::{Input, Stage};
+use super::state::State;
+use super::theme::Theme;
+use super::wish::{Answer, Wish};
+use crate::account::Account;
+use crate::cli::ChatArgs;
+use crate::connect::Server;
+use crate::output;
+
+/// The hits of a search that are asked for at once.
+pub(super) const MAX_HITS: u32 = 50;
+/// The most that happens between two drawings, however much there is.
+const MAX_BATCH: usize = 256;
+/// How long a program that was told to end by a signal may take to send what is unsent.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of a message is repeated when it was not sent.
+const EXCERPT: usize = 40;
+
+pub(in super::super) async fn run(mut server: Server, account: Account, args: ChatArgs) -> anyhow::Result<ExitCode> {
+    let theme = Theme::from_env(std::env::var_os("NO_COLOR").as_deref());
+    let (client, welcome) = account.connect(&mut server).await?;
+    // Before the terminal is taken, so that no signal comes between.
+    let signals = Signals::new()?;
+    let stage = Stage::take()?;
+    let inputs = Inputs::read()?;
+    let bound_for = args.room.first().cloned().map(Target::Room);
+    let state = State::new(
+        welcome.name.clone(),
+        bound_for,
+        theme,
+        TimeZone::system(),
+        Rect::from((Position::ORIGIN, stage.size())),
+    );
+    let (chat, events) = Chat::start(ChatOptions {
+        endpoint: server.endpoint().clone(),
+        client: server.options().clone(),
+        login: Login::Session { client, welcome },
+        rooms: args.room,
+        pauses: Pauses::default(),
+        patient: true,
+    })?;
+    let (answers, answered) = mpsc::unbounded_channel();
+    let mut run = Run { stage, state, chat, answers, leave_by: None };
+    let ended = run.talk(Sources { inputs, events, answered, signals }).await;
+    run.stage.give_back();
+    ended?;
+    Ok(run.say_what_was_not_sent())
+}
+
+/// Where things come from.
+struct Sources {
+    inputs: Inputs,
+    events: Events,
+    answered: mpsc::UnboundedReceiver<Answer>,
+    signals: Signals,
+}
+
+/// Something that has come.
+enum Came {
+    Input(Option<Input>),
+    Event(Option<Event>),
+    Answer(Answer),
+    Signal(Signal),
+    /// It is time to draw again, or to end.
+    Time,
+}
+
+impl Sources {
+    async fn next(&mut self) -> Came {
+        tokio::select! {
+            input = self.inputs.next() => Came::Input(input),
+            signal = self.signals.next() => Came::Signal(signal),
+            Some(answer) = self.answered.recv() => Came::Answer(answer),
+            event = self.events.next() => Came::Event(event),
+        }
+    }
+
+    /// What is there already.
+    async fn next_at_once(&mut self) -> Option<Came> {
+        tokio::select! {
+            biased;
+            came = self.next() => Some(came),
+            () = std::future::ready(()) => None,
+        }
+    }
+}
+
+struct Run {
+    stage: Stage,
+    state: State,
+    chat: Chat,
+    answers: mpsc::UnboundedSender<Answer>,
+    /// When it ends, sent or not.
+    leave_by: Option<Instant>,
+}
+
+impl Run {
+    /// Until the session is over.
+    async fn talk(&mut self, mut sources: Sources) -> anyhow::Result<()> {
+        loop {
+            if self.grant_all()? {
+                return Ok(());
+            }
+            self.show()?;
+            let mut came = self.next(&mut sources).await;
+            for _ in 0..MAX_BATCH {
+                if let Some(ended) = self.take(came)? {
+                    return ended;
+                }
+                match sources.next_at_once().await {
+                    Some(next) => came = next,
+                    None => break,
+                }
+            }
+        }
+    }
+
+    async fn next(&self, sources: &mut Sources) -> Came {
+        let now = Instant::now();
+        let change = self.state.next_change(now).into_iter().chain(self.leave_by).min();
+        let change = async {
+            match change {
+                Some(change) => tokio::time::sleep_until(change.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            came = sources.next() => came,
+            () = change => Came::Time,
+        }
+    }
+
+    /// Takes in what has come; the result is the end, if that is it.
+    fn take(&mut self, came: Came) -> anyhow::Result<Option<anyhow::Result<()>>> {
+        match came {
+            Came::Input(Some(Input::Resized)) => self.state.area = self.area(),
+            Came::Input(Some(input)) => self.state.pressed(input),
+            // The terminal is gone.
+            Came::Input(None) => self.leave_soon(),
+            Came::Signal(Signal::Leave) => self.leave_soon(),
+            Came::Signal(Signal::Suspend) => self.suspend()?,
+            Came::Signal(Signal::Continued) => self.resume()?,
+            Came::Answer(answer) => self.state.answered(answer),
+            Came::Event(Some(Event::Ended(result))) => return Ok(Some(result.map_err(Into::into))),
+            Came::Event(None) => return Ok(Some(Err(anyhow::anyhow!("the client has ended without saying why")))),
+            Came::Event(Some(event)) => self.state.happened(event, Instant::now()),
+            Came::Time if self.leave_by.is_some_and(|end| end <= Instant::now()) => return Ok(Some(Ok(()))),
+            Came::Time => {}
+        }
+        Ok(None)
+    }
+
+    fn leave_soon(&mut self) {
+        self.state.leaving = true;
+        self.chat.quit();
+        self.leave_by.get_or_insert(Instant::now() + LEAVE_TIMEOUT);
+    }
+
+    fn suspend(&mut self) -> anyhow::Result<()> {
+        if !self.stage.suspend()? {
+            self.state.flash = Some("nobody is there who could let it go on, so it was not suspended".to_owned());
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self) -> anyhow::Result<()> {
+        self.stage.resume()?;
+        self.state.area = self.area();
+        Ok(())
+    }
+
+    fn area(&self) -> Rect {
+        Rect::from((Position::ORIGIN, self.stage.size()))
+    }
+
+    fn show(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        let state = &self.state;
+        self.stage.draw(|frame| {
+            if let Some(position) = draw(state, now, frame.buffer_mut()) {
+                frame.set_cursor_position(position);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Does what is wished for. `true`: to leave at once.
+    fn grant_all(&mut self) -> anyhow::Result<bool> {
+        self.state.settle(Instant::now());
+        while !self.state.wishes.is_empty() {
+            for wish in std::mem::take(&mut self.state.wishes) {
+                if wish == Wish::QuitNow {
+                    return Ok(true);
+                }
+                self.grant(wish)?;
+            }
+            self.state.settle(Instant::now());
+        }
+        Ok(false)
+    }
+
+    fn grant(&mut self, wish: Wish) -> anyhow::Result<()> {
+        let chat = self.chat.clone();
+        match wish {
+            Wish::Post { number, to, style, text } => {
+                let result = chat.try_post(&to, style, text);
+                self.state.answered(Answer::Posted { number, to, result });
+            }
+            Wish::Read(with, seq) => chat.mark_read(&with, seq),
+            Wish::Bell => self.stage.bell()?,
+            Wish::Redraw => self.stage.redraw_all()?,
+            Wish::Suspend => self.suspend()?,
+            Wish::Quit => chat.quit(),
+            // Seen to by the caller.
+            Wish::QuitNow => {}
+            Wish::Join(room) => self.ask(async move {
+                let result = chat.join(&room).await;
+                Answer::Joined { room, result }
+            }),
+            Wish::Leave(room) => self.ask(async move {
+                let result = chat.leave(&room).await;
+                Answer::Left { room, result }
+            }),
+            Wish::Load { with, page, limit } => self.ask(async move {
+                let result = chat.history(&with, page, limit).await;
+                Answer::Loaded { with, page, result }
+            }),
+            Wish::Search { words, before } => self.ask(async move {
+                let result = chat.search(&words, None, before, MAX_HITS).await;
+                Answer::Hits { words, before, result }
+            }),
+            Wish::Names(room) => self.ask(async move {
+                let result = chat.names(&room).await;
+                Answer::Names { room, result }
+            }),
+            Wish::Rooms => self.ask(async move { Answer::Rooms(chat.rooms().await) }),
+            Wish::Topic { room, topic } => self.ask(async move { Answer::Done(chat.topic(&room, topic).await) }),
+            Wish::Moderate(moderation) => self.ask(async move { Answer::Done(chat.moderate(moderation).await) }),
+        }
+        Ok(())
+    }
+
+    /// Waits for an answer beside everything else.
+    fn ask(&self, question: impl Future<Output = Answer> + Send + 'static) {
+        let answers = self.answers.clone();
+        tokio::spawn(async move {
+            // Nobody waits for it after the end.
+            let _ = answers.send(question.await);
+        });
+    }
+
+    /// On the terminal as it was before, what is not on the server; a script would read it in the exit code.
+    fn say_what_was_not_sent(&self) -> ExitCode {
+        let posts: Vec<_> = self.state.places.iter().flat_map(|place| place.timeline.posts()).collect();
+        for post in posts.iter().filter(|post| post.has_failed()) {
+            let excerpt: String = post.text.chars().take(EXCERPT).collect();
+            output::note(format_args!("! not sent: {}", Visible(&excerpt)));
+        }
+        match self.state.unsettled() {
+            0 => ExitCode::SUCCESS,
+            unsettled => {
+                output::note(format_args!("! of {unsettled} messages it is not known whether they were sent"));
+                ExitCode::from(2)
+            }
+        }
+    }
+}

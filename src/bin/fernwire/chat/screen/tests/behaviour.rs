@@ -1,0 +1,280 @@
+//! What keys and events do.
+
+use std::time::Duration;
+
+use fernwire::client::chat::{Event, Page};
+use fernwire::protocol::chat::{Conversation, Style};
+use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+
+use super::super::stage::Input;
+use super::super::wish::{Answer, Wish};
+use super::scene::{Scene, entry, room, with};
+
+fn has(scene: &Scene, text: &str) -> bool {
+    scene.screen().contains(text)
+}
+
+#[test]
+fn a_post_is_seen_at_once_and_stands_where_the_server_has_it() {
+    let mut scene = Scene::new(80, 20);
+    scene.enters("one");
+    assert!(has(&scene, "ada: one … sending"), "{}", scene.screen());
+    let posted = Wish::Post { number: 1, to: with("#lobby"), style: Style::Text, text: "one".to_owned() };
+    assert!(scene.wished().contains(&posted));
+    scene.says("#lobby", 1, "bob", "earlier");
+    scene.sent("#lobby", "post-1", 2, "one");
+    let screen = scene.screen();
+    assert!(screen.find("bob: earlier") < screen.find("ada: one ✓"), "{screen}");
+    assert_eq!(screen.matches("one").count(), 1, "{screen}");
+}
+
+#[test]
+fn an_entry_that_comes_before_its_acknowledgement_is_there_once() {
+    let mut scene = Scene::new(80, 20);
+    scene.enters("one");
+    let entry = fernwire::protocol::chat::Entry { post_id: "post-1".to_owned(), ..entry(1, "ada", "one") };
+    scene.happens(Event::Entry { with: with("#lobby"), entry, mine: true });
+    scene.happens(Event::Sent { post_id: "post-1".to_owned(), with: with("#lobby"), seq: 1, time: 0 });
+    assert_eq!(scene.screen().matches("ada: one").count(), 1, "{}", scene.screen());
+    assert_eq!(scene.state.unsettled(), 0);
+}
+
+#[test]
+fn what_has_failed_says_so_and_can_be_sent_again_or_dropped() {
+    let mut scene = Scene::new(80, 20);
+    scene.enters("one");
+    scene.enters("two");
+    scene.failed("#lobby", "post-1", "you are muted");
+    scene.failed("#lobby", "post-2", "you are muted");
+    assert!(has(&scene, "✗ not sent: you are muted"), "{}", scene.screen());
+    assert!(has(&scene, "2 not sent"));
+    scene.wished();
+    scene.alt('r');
+    let again: Vec<String> = scene
+        .wished()
+        .into_iter()
+        .filter_map(|wish| match wish {
+            Wish::Post { text, .. } => Some(text),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(again, ["one", "two"]);
+    assert!(!has(&scene, "not sent"));
+    scene.answer(Answer::Posted { number: 3, to: with("#lobby"), result: Ok("post-3".to_owned()) });
+    scene.failed("#lobby", "post-3", "you are muted");
+    scene.alt('d');
+    assert!(!has(&scene, "ada: one"), "{}", scene.screen());
+    assert!(has(&scene, "ada: two"), "{}", scene.screen());
+}
+
+#[test]
+fn without_a_connection_it_counts_down_and_keeps_what_is_typed() {
+    let mut scene = Scene::new(80, 20);
+    assert_eq!(scene.state.next_change(scene.now), None, "idle costs nothing");
+    scene.down("refused", 3);
+    assert!(has(&scene, "again in 3 s"), "{}", scene.screen());
+    let next = scene.state.next_change(scene.now).unwrap();
+    assert_eq!(next - scene.now, Duration::from_secs(1));
+    scene.now = next;
+    assert!(has(&scene, "again in 2 s"), "{}", scene.screen());
+    scene.types("half");
+    scene.now += Duration::from_secs(2);
+    assert!(has(&scene, "trying now"), "{}", scene.screen());
+    assert_eq!(scene.state.next_change(scene.now), None);
+    scene.online();
+    assert!(has(&scene, "● connected"));
+    assert_eq!(scene.state.editor().text(), "half");
+}
+
+#[test]
+fn unread_is_counted_and_read_when_it_was_seen() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 4, 4);
+    scene.wished();
+    scene.says("#rust", 5, "bob", "news");
+    scene.says("#rust", 6, "bob", "more news");
+    assert!(has(&scene, "#rust"), "{}", scene.screen());
+    assert!(scene.screen().lines().any(|line| line.starts_with(" 2 #rust            2│")), "{}", scene.screen());
+    assert_eq!(scene.wished(), [], "nothing of it was seen");
+    scene.alt('a');
+    assert!(scene.wished().contains(&Wish::Read(with("#rust"), 6)));
+    scene.alt('a');
+    assert!(has(&scene, "everything is read"));
+}
+
+#[test]
+fn what_comes_while_one_looks_further_up_is_not_read() {
+    let mut scene = Scene::new(80, 12);
+    (1..=40).for_each(|seq| scene.says("#lobby", seq, "bob", &format!("line {seq}.")));
+    scene.key(KeyCode::PageUp);
+    scene.wished();
+    let before = scene.screen();
+    scene.says("#lobby", 41, "bob", "the newest");
+    assert_eq!(scene.screen().replace("1│", " │"), before.replace("1│", " │"), "nothing moves");
+    assert_eq!(scene.wished(), []);
+    scene.key(KeyCode::Esc);
+    assert!(has(&scene, "the newest"));
+    assert_eq!(scene.wished(), [Wish::Read(with("#lobby"), 41)]);
+}
+
+#[test]
+fn mentions_ring_and_are_collected_but_not_what_was_missed_one_by_one() {
+    let mut scene = Scene::new(80, 20);
+    scene.says("#lobby", 1, "bob", "nobody in particular");
+    assert!(!scene.wished().contains(&Wish::Bell));
+    scene.says("#lobby", 2, "bob", "ADA, look");
+    assert!(scene.wished().contains(&Wish::Bell));
+    scene.says("bob", 1, "bob", "between us");
+    assert!(scene.wished().contains(&Wish::Bell));
+    scene.down("lost", 1);
+    scene.online();
+    (3..=5).for_each(|seq| scene.says("#lobby", seq, "bob", "ada?"));
+    assert!(!scene.wished().contains(&Wish::Bell));
+    scene.happens(Event::Ready);
+    assert_eq!(scene.wished().iter().filter(|wish| **wish == Wish::Bell).count(), 1);
+    assert_eq!(scene.state.mentions.len(), 5);
+    // The same again, as after another loss, is nothing new.
+    scene.says("#lobby", 5, "bob", "ada?");
+    assert_eq!(scene.state.mentions.len(), 5);
+}
+
+#[test]
+fn ignored_people_are_not_seen_and_do_not_ring() {
+    let mut scene = Scene::new(80, 20);
+    scene.says("#lobby", 1, "bob", "before");
+    scene.enters("/ignore BOB");
+    scene.wished();
+    scene.says("#lobby", 2, "bob", "ada! ada!");
+    assert!(!has(&scene, "before") && !has(&scene, "ada!"), "{}", scene.screen());
+    assert!(!scene.wished().contains(&Wish::Bell));
+    scene.enters("/ignore bob");
+    assert!(has(&scene, "ada! ada!"));
+}
+
+#[test]
+fn each_conversation_keeps_what_is_written_in_it() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 0, 0);
+    scene.types("for the lobby");
+    scene.alt('2');
+    assert_eq!(scene.state.editor().text(), "");
+    scene.types("for rust");
+    scene.press(KeyCode::Up, KeyModifiers::ALT);
+    assert_eq!(scene.state.editor().text(), "for the lobby");
+    scene.alt('9');
+    assert!(has(&scene, "there is no conversation 9"));
+}
+
+#[test]
+fn a_room_that_is_gone_leaves_what_was_written() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 0, 0);
+    scene.alt('2');
+    scene.types("my thoughts");
+    scene.happens(Event::Left { room: room("#rust") });
+    assert!(has(&scene, "#rust: you are no member any more"), "{}", scene.screen());
+    assert_eq!(scene.state.editor().text(), "my thoughts");
+}
+
+#[test]
+fn a_paste_of_many_lines_is_one_message() {
+    let mut scene = Scene::new(80, 20);
+    scene.input(Input::Paste("one\ntwo\r\nthree\n".to_owned()));
+    assert!(!scene.wished().iter().any(|wish| matches!(wish, Wish::Post { .. })));
+    scene.enters("");
+    let posts: Vec<Wish> = scene.wished().into_iter().filter(|wish| matches!(wish, Wish::Post { .. })).collect();
+    assert!(matches!(&posts[..], [Wish::Post { text, .. }] if text == "one\ntwo\nthree"), "{posts:?}");
+    scene.input(Input::Paste("x".repeat(100_000)));
+    assert_eq!(scene.state.editor().text(), "", "too long a paste is no half of one");
+    assert!(scene.state.flash.is_some());
+}
+
+#[test]
+fn up_recalls_and_a_wrong_command_stays_to_be_mended() {
+    let mut scene = Scene::new(80, 20);
+    scene.enters("first");
+    scene.enters("second");
+    scene.key(KeyCode::Up);
+    scene.key(KeyCode::Up);
+    assert_eq!(scene.state.editor().text(), "first");
+    scene.key(KeyCode::Down);
+    scene.key(KeyCode::Down);
+    assert_eq!(scene.state.editor().text(), "");
+    scene.types("/jion #rust");
+    scene.key(KeyCode::Enter);
+    assert_eq!(scene.state.editor().text(), "/jion #rust");
+    assert!(has(&scene, "did you mean /join?"));
+}
+
+#[test]
+fn tab_completes_who_spoke_last() {
+    let mut scene = Scene::new(80, 20);
+    scene.says("#lobby", 1, "bea", "hello");
+    scene.types("b");
+    scene.key(KeyCode::Tab);
+    assert_eq!(scene.state.editor().text(), "bea: ");
+    scene.key(KeyCode::Tab);
+    assert_eq!(scene.state.editor().text(), "bob: ");
+}
+
+#[test]
+fn leaving_is_asked_and_waits_for_what_is_unsent() {
+    let mut scene = Scene::new(80, 20);
+    scene.ctrl('c');
+    scene.types("n");
+    assert_eq!(scene.wished().iter().filter(|wish| matches!(wish, Wish::Quit | Wish::QuitNow)).count(), 0);
+    scene.enters("unsent");
+    scene.ctrl('c');
+    assert!(has(&scene, "Leave, when 1 more are sent?"), "{}", scene.screen());
+    scene.types("y");
+    assert!(scene.wished().contains(&Wish::Quit));
+    assert!(has(&scene, "Leaving when 1 more"), "{}", scene.screen());
+    scene.ctrl('c');
+    scene.types("y");
+    assert!(scene.wished().contains(&Wish::QuitNow));
+}
+
+#[test]
+fn joining_goes_there_and_a_message_to_somebody_does_too() {
+    let mut scene = Scene::new(80, 20);
+    scene.enters("/join rust");
+    assert!(scene.wished().contains(&Wish::Join(room("#rust"))));
+    let conversation = Conversation { with: with("#rust"), topic: String::new(), operator: true, last: 0, read: 0 };
+    scene.answer(Answer::Joined { room: room("#rust"), result: Ok(conversation) });
+    assert_eq!(scene.state.here().unwrap().with, with("#rust"));
+    scene.enters("/msg Bob between us");
+    assert_eq!(scene.state.here().unwrap().with, with("bob"));
+    assert!(has(&scene, "ada: between us … sending"), "{}", scene.screen());
+}
+
+#[test]
+fn a_hit_is_shown_with_what_was_said_around_it() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 500, 500);
+    scene.wished();
+    let hit = entry(100, "bob", "the needle");
+    scene.state.go_to_entry(&with("#rust"), hit);
+    scene.input(Input::Resized);
+    assert!(has(&scene, "bob: the needle"));
+    let loads = |scene: &mut Scene| -> Vec<Page> {
+        let loads = scene.wished().into_iter().filter_map(|wish| match wish {
+            Wish::Load { page, .. } => Some(page),
+            _ => None,
+        });
+        loads.collect()
+    };
+    assert_eq!(loads(&mut scene), [Page::After(100)]);
+    let page = (101..=200).map(|seq| entry(seq, "eve", &format!("next {seq}"))).collect();
+    scene.answer(Answer::Loaded { with: with("#rust"), page: Page::After(100), result: Ok(page) });
+    assert_eq!(loads(&mut scene), [Page::Before(100)]);
+    let page = (1..100).map(|seq| entry(seq, "eve", &format!("early {seq}"))).collect();
+    scene.answer(Answer::Loaded { with: with("#rust"), page: Page::Before(100), result: Ok(page) });
+    assert_eq!(loads(&mut scene), []);
+    let screen = scene.screen();
+    assert!(screen.contains("early 99") && screen.contains("the needle") && screen.contains("next 101"), "{screen}");
+    scene.key(KeyCode::Esc);
+    assert_eq!(loads(&mut scene), [Page::Before(501)], "and the end is the end");
+    let page = (401..=500).map(|seq| entry(seq, "eve", &format!("late {seq}"))).collect();
+    scene.answer(Answer::Loaded { with: with("#rust"), page: Page::Before(501), result: Ok(page) });
+    assert!(has(&scene, "late 500"));
+}

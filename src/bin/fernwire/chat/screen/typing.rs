@@ -1,0 +1,200 @@
+//! What keys, the mouse and a paste do.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::Position;
+
+use super::super::command;
+use super::completion::Candidates;
+use super::draw::PROMPT;
+use super::editor::Pressed;
+use super::overlay::Overlay;
+use super::stage::Input;
+use super::state::State;
+use super::wish::Wish;
+
+/// How many rows a notch of the wheel moves.
+const NOTCH: isize = 3;
+
+impl State {
+    /// A person does something.
+    pub(super) fn pressed(&mut self, input: Input) {
+        match input {
+            Input::Key(key) => self.press(key),
+            Input::Paste(text) => self.paste(&text),
+            Input::Wheel(notches, _) => self.turn(isize::from(notches)),
+            Input::Click(position) => self.click(position),
+            Input::Resized => {}
+        }
+    }
+
+    fn press(&mut self, key: KeyEvent) {
+        self.flash = None;
+        if !matches!(self.overlay, Overlay::None) {
+            // The question itself takes a second Ctrl-C for a yes.
+            return match is_ctrl(key, 'c') && !matches!(self.overlay, Overlay::Leave) {
+                true => self.close_overlay(),
+                false => self.press_overlay(key),
+            };
+        }
+        match key.code {
+            KeyCode::Tab | KeyCode::BackTab => return self.complete(key.code == KeyCode::Tab),
+            _ => self.completion.end(),
+        }
+        let page = isize::try_from(self.height()).unwrap_or(isize::MAX).saturating_sub(2).max(1);
+        match key.code {
+            KeyCode::PageUp => self.scroll(-page),
+            KeyCode::PageDown => self.scroll(page),
+            KeyCode::F(1) => self.overlay = Overlay::Help(0),
+            KeyCode::Esc => self.back_to_the_end(),
+            KeyCode::Char(c) if key.modifiers.contains(KeyModifiers::CONTROL) => self.press_ctrl(c, key),
+            KeyCode::Char(c) if key.modifiers == KeyModifiers::ALT => self.press_alt(c, key),
+            KeyCode::Up if key.modifiers == KeyModifiers::ALT => self.step(-1),
+            KeyCode::Down if key.modifiers == KeyModifiers::ALT => self.step(1),
+            KeyCode::Up if key.modifiers == KeyModifiers::SHIFT => self.scroll(-1),
+            KeyCode::Down if key.modifiers == KeyModifiers::SHIFT => self.scroll(1),
+            KeyCode::End if key.modifiers == KeyModifiers::CONTROL => self.back_to_the_end(),
+            KeyCode::Enter if key.modifiers.is_empty() => self.enter(),
+            _ => self.edit(key),
+        }
+    }
+
+    fn press_ctrl(&mut self, c: char, key: KeyEvent) {
+        match c.to_ascii_lowercase() {
+            'c' => self.overlay = Overlay::Leave,
+            'k' => self.open_switcher(),
+            'f' => self.open_search(),
+            'l' => self.wishes.push(Wish::Redraw),
+            'z' => self.wishes.push(Wish::Suspend),
+            _ => self.edit(key),
+        }
+    }
+
+    fn press_alt(&mut self, c: char, key: KeyEvent) {
+        match c {
+            '1'..='9' => self.go(c as usize - '1' as usize),
+            'a' => self.go_to_unread(),
+            'm' => self.overlay = Overlay::Mentions(0),
+            'r' if self.post_again() => {}
+            'r' => self.flash = Some("nothing here has failed to be sent".to_owned()),
+            'd' if self.drop_failed() => {}
+            _ => self.edit(key),
+        }
+    }
+
+    fn close_overlay(&mut self) {
+        self.overlay = Overlay::None;
+        self.search.is_open = false;
+    }
+
+    fn back_to_the_end(&mut self) {
+        if let Some(place) = self.here_mut() {
+            place.look_at_end();
+        }
+    }
+
+    /// To the next conversation, or the one before.
+    fn step(&mut self, by: isize) {
+        let count = self.places.len() as isize;
+        if count > 0 {
+            self.go((self.current as isize + by).rem_euclid(count) as usize);
+        }
+    }
+
+    /// To what was not read yet: first where somebody wants something of the reader, then onwards from here.
+    fn go_to_unread(&mut self) {
+        let count = self.places.len();
+        let others = || (1..count).map(|step| (self.current + step) % count);
+        let mention = others().find(|position| self.places[*position].unread_mentions > 0);
+        let unread = || others().find(|position| self.places[*position].unread() > 0);
+        match mention.or_else(unread) {
+            Some(position) => self.go(position),
+            None => self.flash = Some("everything is read".to_owned()),
+        }
+    }
+
+    fn edit(&mut self, key: KeyEvent) {
+        let width = self.area.width.saturating_sub(PROMPT);
+        let pressed = self.editor_mut().press(key, width);
+        let current = self.editor().text().to_owned();
+        let recalled = match pressed {
+            Pressed::AtTop => self.recall.up(&current).map(str::to_owned),
+            Pressed::AtBottom => self.recall.down(&current).map(str::to_owned),
+            Pressed::Full(error) => {
+                self.flash = Some(error.to_string());
+                None
+            }
+            Pressed::Done | Pressed::NotMine => None,
+        };
+        if let Some(text) = recalled {
+            self.editor_mut().set(&text);
+        }
+    }
+
+    fn paste(&mut self, text: &str) {
+        self.flash = None;
+        self.completion.end();
+        let pasted = match &mut self.overlay {
+            Overlay::None => self.editor_mut().insert(text),
+            Overlay::Search => self.search.paste(text),
+            Overlay::Switcher(switcher) => return switcher.paste(text),
+            Overlay::Help(_) | Overlay::Leave | Overlay::Mentions(_) => return,
+        };
+        if let Err(error) = pasted {
+            self.flash = Some(error.to_string());
+        }
+    }
+
+    fn complete(&mut self, forward: bool) {
+        let me = self.me.clone();
+        let people = self.here().map(|place| place.people(&me)).unwrap_or_default();
+        let rooms =
+            self.places.iter().map(|place| place.with.to_string()).filter(|name| name.starts_with('#')).collect();
+        let mut completion = std::mem::take(&mut self.completion);
+        completion.complete(self.editor_mut(), &Candidates { rooms, people }, forward);
+        self.completion = completion;
+    }
+
+    fn enter(&mut self) {
+        let text = self.editor().text().to_owned();
+        if self.leaving {
+            self.flash = Some("you are leaving; nothing more can be said".to_owned());
+            return;
+        }
+        match command::parse(&text) {
+            Ok(command) => {
+                let editor = self.editor_mut();
+                editor.take();
+                if !self.obey(command) {
+                    self.editor_mut().set(&text);
+                    return;
+                }
+                self.recall.push(&text);
+            }
+            Err(why) => self.flash = Some(why),
+        }
+    }
+
+    fn turn(&mut self, notches: isize) {
+        match &mut self.overlay {
+            Overlay::None => self.scroll(notches * NOTCH),
+            Overlay::Help(row) => *row = row.saturating_add_signed(notches as i16),
+            Overlay::Search => self.search.select(notches),
+            Overlay::Mentions(selected) => {
+                *selected = selected.saturating_add_signed(notches).min(self.mentions.len().saturating_sub(1));
+            }
+            Overlay::Leave | Overlay::Switcher(_) => {}
+        }
+    }
+
+    fn click(&mut self, position: Position) {
+        let Some(places) = self.areas().places.filter(|area| area.contains(position)) else { return };
+        let row = usize::from(position.y - places.y) + super::draw::first_place(self, places.height);
+        if matches!(self.overlay, Overlay::None) && row < self.places.len() {
+            self.go(row);
+        }
+    }
+}
+
+fn is_ctrl(key: KeyEvent, c: char) -> bool {
+    key.code == KeyCode::Char(c) && key.modifiers.contains(KeyModifiers::CONTROL)
+}
