@@ -88,7 +88,9 @@ impl Row {
             (covered..at).for_each(|x| blank(x, y, glyph.style, buffer));
             // Behind the glyph the terminal may have drawn over what is kept free for it, though nothing here has changed.
             // Below it, the mark makes a blank of a later frame differ, and clears what the terminal drew there by itself.
-            (at - columns + 1..at).for_each(|x| drop(buffer[(x, y)].set_diff_option(CellDiffOption::AlwaysUpdate)));
+            for x in at - columns + 1..at {
+                buffer[(x, y)].set_diff_option(CellDiffOption::AlwaysUpdate);
+            }
         }
     }
 
