@@ -65,12 +65,14 @@ impl Glyphs {
         let flags = cluster.chars().filter(|c| is_half_of_flag(*c)).count();
         let toned = cluster.contains(clean::is_tone);
         let sum: u16 = cluster.chars().map(clean::width).sum();
+        // What begins without a width would be drawn over the glyph before, whoever wrote that.
+        let stands = cluster.chars().next().is_some_and(|c| clean::width(c) > 0);
         match drawn {
             2 if short && (toned || flags == 2) => self.add(cluster, PAIR_COLUMNS, style),
             1 if short && cluster.chars().next().is_some_and(clean::is_narrow_person) => {
                 self.add(&format!("{cluster} "), PERSON_COLUMNS, style);
             }
-            1 | 2 if short && drawn == sum && flags == 0 => self.add(cluster, drawn as u8, style),
+            1 | 2 if short && stands && drawn == sum && flags == 0 => self.add(cluster, drawn as u8, style),
             _ => self.take_apart(cluster, style),
         }
     }
