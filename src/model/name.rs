@@ -101,13 +101,9 @@ impl FromStr for RoomName {
 }
 
 impl UserName {
-    /// Every rule that the text breaks as a user's name; the first is the error of parsing it.
+    /// Every rule that the text breaks as a user's name.
     pub fn faults(text: &str) -> Vec<NameError> {
-        match checked(text, MAX_USER_NAME) {
-            Ok(_) => Vec::new(),
-            Err(error @ NameError::TooLong(_)) => vec![error],
-            Err(_) => faults(&text.nfc().collect::<String>(), MAX_USER_NAME).collect(),
-        }
+        faults(&text.nfc().collect::<String>(), MAX_USER_NAME).collect()
     }
 }
 
