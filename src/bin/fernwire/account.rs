@@ -65,6 +65,21 @@ impl Account {
         Ok(Self { name: args.user.clone(), password, signup: args.signup })
     }
 
+    /// Its name, if it was named.
+    pub(crate) fn name(&self) -> Option<&UserName> {
+        self.name.as_ref()
+    }
+
+    /// Its password, unless a person is to be asked for it.
+    pub(crate) fn password(&self) -> Option<&Password> {
+        self.password.as_ref()
+    }
+
+    /// Whether it is to be made.
+    pub(crate) fn is_new(&self) -> bool {
+        self.signup
+    }
+
     /// Connects and logs in, or signs up.
     pub(crate) async fn connect(self, server: &mut Server) -> anyhow::Result<(Client, Welcome)> {
         let client = server.connect().await?;
@@ -160,7 +175,7 @@ pub(crate) async fn connect(server: &mut Server, args: &AccountArgs) -> anyhow::
 }
 
 /// What went wrong, and what helps.
-fn explained(error: &LoginError) -> String {
+pub(crate) fn explained(error: &LoginError) -> String {
     let help = match error.is(ErrorCode::BadCredentials) {
         true => "; a new account is made with --signup",
         false => "",

@@ -7,8 +7,10 @@
 //! ```
 
 mod completion;
+mod door;
 mod draw;
 mod editor;
+mod form;
 mod layout;
 mod mention;
 mod obey;

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use ratatui::layout::{Position, Rect};
 use tokio::sync::mpsc;
 
+use super::door;
 use super::draw::draw;
 use super::stage::input::Inputs;
 use super::stage::signals::{Signals, Wish as Signal};
@@ -32,13 +33,14 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a message is repeated when it was not sent.
 const EXCERPT: usize = 40;
 
-pub(in super::super) async fn run(mut server: Server, account: Account, args: ChatArgs) -> anyhow::Result<ExitCode> {
+pub(in super::super) async fn run(server: Server, account: Account, args: ChatArgs) -> anyhow::Result<ExitCode> {
     let theme = Theme::from_env(std::env::var_os("NO_COLOR").as_deref());
-    let (client, welcome) = account.connect(&mut server).await?;
     // Before the terminal is taken, so that no signal comes between.
-    let signals = Signals::new()?;
-    let stage = Stage::take()?;
-    let inputs = Inputs::read()?;
+    let mut signals = Signals::new()?;
+    let mut stage = Stage::take()?;
+    let mut inputs = Inputs::read()?;
+    let entered = door::enter(&mut stage, &mut inputs, &mut signals, &server, account, &theme).await?;
+    let Some((client, welcome)) = entered else { return Ok(ExitCode::SUCCESS) };
     let bound_for = args.room.first().cloned().map(Target::Room);
     let state = State::new(
         welcome.name.clone(),

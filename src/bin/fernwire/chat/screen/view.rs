@@ -220,7 +220,7 @@ impl Look<'_> {
         mentions: bool,
         tail: (Style, &str),
     ) -> Vec<Row> {
-        let nick = self.theme.nick(from);
+        let nick = if from == self.me { self.theme.me() } else { self.theme.nick(from) };
         let (body, mut pieces) = match manner {
             Manner::Text => (self.theme.text(), vec![time, (nick, from.as_str()), (self.theme.text(), ": ")]),
             Manner::Action => (
