@@ -142,8 +142,9 @@ pub(crate) const CHAT_COMMANDS: &str = "  /help                       this list
 fn chat_help() -> String {
     format!(
         "\
-Each line is one message, to the first --room or the room that was joined last. A line that begins with / is a
-command, and // says a line that begins with /:
+On a terminal it is a full screen, on which F1 shows the keys, and a form asks for what is not given here. With --plain
+and in a pipe each line is one message, to the first --room or the room that was joined last. A line that begins with
+/ is a command, and // says a line that begins with /:
 {CHAT_COMMANDS}
 
 At the end of the input it leaves when everything that was missed is printed and everything that was said is
@@ -170,7 +171,7 @@ pub(crate) struct ChatArgs {
     /// A room to join; may be given several times. Lines go to the first.
     #[arg(long, value_name = "ROOM", default_value = LOBBY)]
     pub(crate) room: Vec<RoomName>,
-    /// Plain lines, on a terminal too.
+    /// Plain lines instead of a full screen, on a terminal too.
     #[arg(long)]
     pub(crate) plain: bool,
     #[command(flatten)]
