@@ -40,7 +40,7 @@ pub(super) async fn enter(
     theme: &Theme,
 ) -> anyhow::Result<Option<(Client, Welcome)>> {
     let person = Person { stage, inputs, signals, theme, drawn: Drawn::default() };
-    let mut door = Door { person, server, confirmed: None, client: None };
+    let mut door = Door { person, server, confirmed: None, client: None, was_connected: false };
     let entered = door.open(&account).await;
     match (entered, door.client.take()) {
         (Ok(welcome), client) => Ok(client.map(|client| (client, welcome))),
@@ -84,6 +84,8 @@ struct Door<'a> {
     confirmed: Option<PublicIdentity>,
     /// The session, as long as it is known to be good.
     client: Option<Client>,
+    /// There was a session before.
+    was_connected: bool,
 }
 
 impl Door<'_> {
@@ -109,6 +111,9 @@ impl Door<'_> {
     async fn connect(&mut self) -> Result<Facts, Parting> {
         let endpoint = self.server.endpoint();
         let mut form = Calling::new(endpoint);
+        if self.was_connected {
+            form.fails("the connection was lost".to_owned());
+        }
         let mut backoff = Backoff::new(Pauses::default());
         loop {
             form.tries();
@@ -119,7 +124,7 @@ impl Door<'_> {
                 Ok(client) => {
                     let facts = Facts::of(&client, endpoint, self.confirmed.is_some());
                     let may_have_secrets = client.may_have_secrets();
-                    self.client = Some(client);
+                    (self.client, self.was_connected) = (Some(client), true);
                     may_have_secrets.map_err(anyhow::Error::from)?;
                     return Ok(facts);
                 }

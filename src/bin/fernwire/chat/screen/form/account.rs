@@ -196,10 +196,18 @@ impl AccountForm {
     }
 
     fn turn(&mut self, tab: Tab) {
+        // What was said about the other is of no use here, but the wait is.
+        if tab != self.tab && !self.must_wait() {
+            (self.notice, self.seconds) = (None, None);
+        }
         self.tab = tab;
         if tab == Tab::Login && self.focus == Focus::Again {
             self.focus = Focus::Password;
         }
+    }
+
+    fn must_wait(&self) -> bool {
+        self.seconds.is_some_and(|seconds| seconds > 0)
     }
 
     fn other_tab(&self) -> Tab {
@@ -245,7 +253,7 @@ impl AccountForm {
 
     /// What was filled in, unless something is missing or wrong that can be said here.
     fn submit(&mut self) -> Step<Entry> {
-        if self.seconds.is_some_and(|seconds| seconds > 0) {
+        if self.must_wait() {
             return Step::Nothing;
         }
         let is_new = self.tab == Tab::Signup;

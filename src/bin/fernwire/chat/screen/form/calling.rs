@@ -78,7 +78,10 @@ impl Form for Calling {
     fn panel(&self, theme: &Theme, width: u16) -> Panel {
         let mut panel = Panel::new(width);
         if let Some(failure) = &self.failure {
-            panel.say(&[(theme.bad(), "Not connected"), (theme.text(), ": "), (theme.text(), failure)], 0);
+            panel.say(
+                &[(theme.bad(), "Not connected"), (theme.text(), ": "), (theme.text(), failure), (theme.text(), ".")],
+                0,
+            );
             panel.space();
         }
         let now = match (self.state, &self.failure) {

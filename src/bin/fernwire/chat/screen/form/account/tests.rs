@@ -245,6 +245,8 @@ fn a_wrong_password_is_typed_again() {
     assert_says(&form, "› Password ____");
     types(&mut form, GOOD);
     assert_eq!(press(&mut form, KeyCode::Enter), Step::Decided(entry(false)));
+    press(&mut form, KeyCode::F(2));
+    assert!(!said(&form).contains("do not belong"), "it is no answer to a signup: {}", said(&form));
 }
 
 #[test]
