@@ -18,7 +18,7 @@ const MAX_BANNER: u16 = 4;
 const WITH_TITLE: u16 = 8;
 
 /// The parts of the screen; one that has no room is `None` or empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Areas {
     pub(super) places: Option<Rect>,
     pub(super) title: Rect,

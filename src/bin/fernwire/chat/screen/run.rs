@@ -193,8 +193,13 @@ impl Run {
 
     fn show(&mut self) -> anyhow::Result<()> {
         let now = Instant::now();
-        let state = &self.state;
-        self.stage.draw(|frame| {
+        let Self { stage, state, .. } = self;
+        stage.draw(|frame| {
+            // The terminal may have another size by now than its last event has said.
+            if state.area != frame.area() {
+                state.area = frame.area();
+                state.lay_out();
+            }
             if let Some(position) = draw(state, now, frame.buffer_mut()) {
                 frame.set_cursor_position(position);
             }

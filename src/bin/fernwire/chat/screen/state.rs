@@ -40,6 +40,7 @@ pub(super) struct State {
     pub(super) zone: TimeZone,
     /// The whole screen.
     pub(super) area: Rect,
+    areas: Areas,
     pub(super) server: Option<Server>,
     pub(super) down: Option<Down>,
     /// In the order in which they came, so that their numbers stay.
@@ -88,11 +89,12 @@ pub(super) struct Down {
 
 impl State {
     pub(super) fn new(me: UserName, bound_for: Option<Target>, theme: Theme, zone: TimeZone, area: Rect) -> Self {
-        Self {
+        let mut state = Self {
             me,
             theme,
             zone,
             area,
+            areas: Areas::default(),
             server: None,
             down: None,
             places: Vec::new(),
@@ -112,7 +114,9 @@ impl State {
             leaving: false,
             last_post: 0,
             wishes: Vec::new(),
-        }
+        };
+        state.lay_out();
+        state
     }
 
     pub(super) fn here(&self) -> Option<&Place> {
@@ -440,11 +444,17 @@ impl State {
         }
     }
 
+    /// Where everything stands, as of the last [`State::lay_out`].
     pub(super) fn areas(&self) -> Areas {
+        self.areas
+    }
+
+    /// Makes room for everything that is there now.
+    pub(super) fn lay_out(&mut self) {
         let has_members = self.here().is_some_and(|place| matches!(place.with, Target::Room(_)));
         let input = self.editor().rows(self.area.width.saturating_sub(PROMPT)).0.len();
-        let banner = self.banner().map_or(0, |(_, text)| wrap(&[(self.theme.text(), &text)], self.area.width, 0).len());
-        Areas::of(self.area, has_members, input, banner)
+        let banner = self.banner().map_or(0, |(style, text)| wrap(&[(style, &text)], self.area.width, 0).len());
+        self.areas = Areas::of(self.area, has_members, input, banner);
     }
 
     /// The current conversation, as it is to be shown.
@@ -495,6 +505,7 @@ impl State {
 
     /// After something has changed: asks for what is missing in view, and notes what has been seen.
     pub(super) fn settle(&mut self, now: Instant) {
+        self.lay_out();
         self.centre();
         let window = self.window(now);
         let height = self.height();
