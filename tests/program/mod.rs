@@ -9,6 +9,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -414,8 +415,10 @@ impl RunningServer {
     }
 }
 
-/// A port that nobody listens on, below those that the system gives to others on its own (32768 and up).
+/// A port that nobody listens on, below those that the system gives to others on its own (32768 and up). No test of this
+/// process gets the same.
 pub fn unused_port() -> u16 {
-    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 10_000) as u16 + 10 * GIVEN.fetch_add(1, Ordering::Relaxed);
     (first..).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
