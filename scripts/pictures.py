@@ -6,6 +6,7 @@ no font moves what follows. Lines and blocks are drawn as shapes, since fonts di
 
 import argparse
 import html
+import itertools
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ BASELINE = 13.5
 FONTS = "'DejaVu Sans Mono','Cascadia Mono',Menlo,Consolas,'Liberation Mono',monospace"
 # Around the cells; the upper edge of a window has its title.
 PADDING, TITLE_HEIGHT, GAP, CAPTION_HEIGHT = 12, 30, 16, 40
+TOP = TITLE_HEIGHT + PADDING // 2
 
 
 class Look(NamedTuple):
@@ -163,18 +165,28 @@ def text(cells, fill):
 
 def draw_row(cells, look):
     """A row, at the place of the first."""
-    behind, front = [], []
+    return "".join([*draw_backs(cells, look), *draw_fronts(cells, look)])
+
+
+def draw_backs(cells, look):
+    """What is behind the text, in pieces of one colour: between two there would be a seam."""
+    by_colour = itertools.groupby(cells, lambda cell: colours(cell.style, look)[1])
+    for fill, piece in by_colour:
+        if fill:
+            first, *rest = piece
+            last = rest[-1] if rest else first
+            start, end = first.column * CELL_WIDTH, (last.column + last.width) * CELL_WIDTH
+            yield f'<rect x="{number(start)}" width="{number(end - start)}" height="{CELL_HEIGHT}" fill="{fill}"/>'
+
+
+def draw_fronts(cells, look):
+    """The text of a row, and its lines."""
     for run in runs(cells):
-        fore, back = colours(run[0].style, look)
-        if back:
-            start, end = run[0].column * CELL_WIDTH, (run[-1].column + run[-1].width) * CELL_WIDTH
-            place = f'x="{number(start)}" width="{number(end - start)}" height="{CELL_HEIGHT}"'
-            behind.append(f'<rect {place} fill="{back}"/>')
+        fill = colours(run[0].style, look)[0]
         if run[0].text == "─":
-            front.append(line(run, fore))
+            yield line(run, fill)
         else:
-            front.append((len(run) == 1 and shape(run[0], fore)) or text(run, fore))
-    return "".join(behind + front)
+            yield (len(run) == 1 and shape(run[0], fill)) or text(run, fill)
 
 
 def draw_cursor(screen, look):
@@ -188,7 +200,7 @@ def draw_cursor(screen, look):
 
 def window_size(screen):
     """The width and height of a window with this screen in it."""
-    return screen.width * CELL_WIDTH + 2 * PADDING, screen.height * CELL_HEIGHT + TITLE_HEIGHT + PADDING
+    return screen.width * CELL_WIDTH + 2 * PADDING, screen.height * CELL_HEIGHT + TOP + PADDING
 
 
 def window(screen, title, look):
@@ -225,7 +237,7 @@ def draw_screen(name, title, look):
         for y, cells in enumerate(screen.rows)
         if any(cell.text != " " or colours(cell.style, look)[1] for cell in cells)
     )
-    inside = f'<g transform="translate({PADDING} {TITLE_HEIGHT})">{rows}{draw_cursor(screen, look)}</g>'
+    inside = f'<g transform="translate({PADDING} {TOP})">{rows}{draw_cursor(screen, look)}</g>'
     body = f"{window(screen, title, look)}\n{inside}"
     return document(*window_size(screen), title, body)
 
@@ -283,7 +295,7 @@ def draw_recording(listing, title, still, look):
             for screen in screens
         ]
         body.append(
-            f'<g class="f" id="f{n}"><g transform="translate({PADDING} {TITLE_HEIGHT})">{sides[0]}'
+            f'<g class="f" id="f{n}"><g transform="translate({PADDING} {TOP})">{sides[0]}'
             f'<g transform="translate({number(width + GAP)})">{sides[1]}</g></g>'
             f'<text x="{number(total_width / 2)}" y="{number(total_height - 12)}" font-size="16" text-anchor="middle" '
             f'fill="#7d8590">{escape(caption)}</text></g>'

@@ -6,25 +6,35 @@ set -euo pipefail
 
 usage="usage: scripts/pictures.sh [PROGRAM] [--show FOLDER]
 PROGRAM is built if it is not given; FOLDER gets PNG of all frames, only to look at."
+fail() {
+    echo "pictures.sh: $*" >&2
+    exit 2
+}
 program=
 show=
 while [ $# -gt 0 ]; do
     case "$1" in
     -h | --help) echo "$usage" && exit 0 ;;
-    --show) show=$(realpath -m "${2:?$usage}") && shift ;;
+    --show)
+        # Without this, a folder that is missing would begin a build.
+        if [ $# -lt 2 ]; then
+            echo "$usage" >&2
+            exit 2
+        fi
+        show=$(realpath -m -- "$2")
+        shift
+        ;;
     -*) echo "$usage" >&2 && exit 2 ;;
-    *) program=$(realpath "$1") ;;
+    *) program=$(realpath -- "$1") ;;
     esac
     shift
 done
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-fail() {
-    echo "pictures.sh: $*" >&2
-    exit 2
-}
 command -v tmux >/dev/null || fail "tmux was not found; install the package tmux, then run this again"
-if [ -z "$program" ]; then
+if [ -n "$program" ]; then
+    [ -x "$program" ] || fail "$program is no program"
+else
     cargo build --quiet --release --locked
     program=$PWD/target/release/fernwire
 fi
@@ -74,7 +84,7 @@ address=tcp://127.0.0.1:$port
 start_server() {
     (cd "$work/server" && become server "$work/bin/fernwire" serve --listen "$address") >"$work/log" 2>&1 &
     server=$!
-    until grep -q 'is ready' "$work/log"; do
+    until grep -qs 'is ready' "$work/log"; do
         kill -0 "$server" 2>/dev/null || fail "the server did not start: $(cat "$work/log")"
         sleep 0.1
     done
@@ -121,7 +131,8 @@ wait_until() {
     shift
     until "$@" <<<"$(screen_of "$pane")"; do
         if [ $((left -= 1)) -eq 0 ]; then
-            screen_of "$pane" >&2
+            screen_of "$ada" >&2
+            screen_of "$bob" >&2
             fail "in vain waited for: $*"
         fi
         sleep 0.1
@@ -224,8 +235,10 @@ sign_up() {
     frame 2 'The same again'
     press "$ada" Enter
     wait_for "$ada" 'connected'
+    settle
     press "$bob" Enter
     wait_for "$bob" 'connected'
+    wait_for "$ada" 'bob came'
     frame 2 'Both are in #lobby'
 }
 
@@ -246,8 +259,10 @@ talk() {
     wait_for "$ada" '12% /home'
     say "$ada" 'old logs, I think. they are gone in a minute' "$bob"
     frame 2.5 'They talk'
-    say "$bob" '/msg ada lunch at noon?' "$ada"
+    type_in "$bob" '/msg ada lunch at noon?'
+    press "$bob" Enter
     wait_until_gone "$bob" '/msg'
+    wait_for "$ada" '@1'
     frame 2.5 'Something between the two of them waits at the left'
     press "$ada" M-a
     wait_for "$ada" 'lunch at'
@@ -255,22 +270,25 @@ talk() {
     press "$ada" Enter
     settle
     frame 2.5 'Alt-A goes to what is unread'
+    wait_for "$bob" 'soup'
     press "$ada" M-1
+    press "$bob" M-1
     wait_for "$ada" '12% /home'
+    wait_for "$bob" '12% /home'
 }
 
 lose_the_connection() {
     stop_server
     wait_for "$ada" 'no connection'
     wait_for "$bob" 'no connection'
-    type_in "$ada" 'this was typed without a server'
+    type_in "$ada" 'restarting the server, hold on'
     press "$ada" Enter
-    type_in "$bob" 'and so was this'
+    type_in "$bob" 'did it just go away?'
     press "$bob" Enter
     frame 3 'The server is stopped. What is typed is kept'
     start_server
-    wait_for "$ada" 'so was this'
-    wait_for "$bob" 'without a'
+    wait_for "$ada" 'go away?'
+    wait_for "$bob" 'hold on'
     wait_for "$ada" '● connected'
     wait_for "$bob" '● connected'
     frame 3 'It is there again: nothing is lost, and nothing is there twice'
@@ -288,19 +306,28 @@ search() {
     press "$ada" Escape
     press "$bob" C-k
     settle
-    type_in "$bob" 'lob'
+    type_in "$bob" 'ad'
     frame 2 'Ctrl-K goes anywhere by a few letters'
     press "$bob" Enter
-    settle
+    wait_for "$bob" 'between you two'
+    press "$bob" M-1
+    wait_for "$bob" 'hold on'
 }
 
 more_rooms() {
+    say "$bob" 'that was short' "$ada"
+    say "$ada" 'a new kernel. your disk is at 31% now, bob' "$bob"
+    say "$bob" '/me bows' "$ada"
+    say "$bob" 'who keeps an eye on the other machines?' "$ada"
+    say "$ada" 'a script does, and it tells us here: `fernwire chat` in a pipe' "$bob"
     say "$bob" '/join #garden' "$bob"
     say "$ada" '/join #garden' "$ada"
     say "$ada" '/topic what grows, and what does not' "$bob"
     press "$ada" M-1
+    wait_for "$ada" 'tells us'
     say "$bob" 'the tomatoes are ripe' "$bob"
     say "$bob" 'and the beans are not' "$bob"
+    wait_for "$ada" ' 2'
     settle
 }
 
@@ -318,13 +345,13 @@ go_away() {
 
 without_colours() {
     in_tmux respawn-pane -k -t "$ada" -c "$work/server" sh
-    resize 110 26
+    resize 110 28
     type_in "$ada" 'NO_COLOR=1 fernwire chat --user ada'
     press "$ada" Enter
     wait_for "$ada" 'Password'
     fill_in "$ada" 'Correct-1-horse' '•••••••••••••••'
     wait_for "$ada" '● connected'
-    wait_for "$ada" 'minute'
+    wait_for "$ada" 'tells us'
     settle
     capture "$ada" monochrome
     leave "$ada"
@@ -336,15 +363,16 @@ start_server
 open_panes
 sign_up
 talk
-lively=$((frames - 4))
+# What is shown where nothing moves.
+lively=$((frames - 2))
 lose_the_connection
 search
 more_rooms
-resize 110 26
+resize 110 28
 capture "$ada" chat
-resize 40 24
+resize 40 28
 capture "$ada" narrow
-resize 200 26
+resize 200 28
 capture "$ada" wide
 resize 64 22
 go_away
