@@ -2,6 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::place::Place;
 use super::search::Outcome as Found;
 use super::state::State;
 use super::switcher::{Item, Outcome as Chosen, Switcher};
@@ -111,12 +112,13 @@ impl State {
 
     /// Where one can go: to one's conversations, to other rooms, to people who are about.
     fn items(&self, rooms: &[Room]) -> Vec<Item> {
-        let mut items: Vec<Item> = self
-            .places
-            .iter()
-            .enumerate()
-            .filter(|(position, _)| *position != self.current || self.places.len() == 1)
-            .map(|(_, place)| Item {
+        // Where one is comes last, since one rarely wants to go there.
+        let (before, after) = self.places.split_at(self.current.min(self.places.len()));
+        let mut others: Vec<&Place> = before.iter().chain(after.iter().skip(1)).collect();
+        others.extend(after.first());
+        let mut items: Vec<Item> = others
+            .into_iter()
+            .map(|place| Item {
                 target: place.with.clone(),
                 open: true,
                 unread: place.unread(),
