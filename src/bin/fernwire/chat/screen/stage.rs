@@ -13,6 +13,8 @@ mod canvas;
 mod held;
 pub(super) mod input;
 pub(super) mod signals;
+#[cfg(test)]
+mod tests;
 
 use canvas::Canvas;
 

@@ -60,7 +60,8 @@ struct Wanted(Vec<(SignalKind, Signal)>);
 
 impl Wanted {
     fn new() -> io::Result<Self> {
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit(), SignalKind::hangup()];
+        // SIGHUP before the others: of two that have come at once, it is the first.
+        let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
         Ok(Self(kinds.into_iter().map(|kind| Ok((kind, signal(kind)?))).collect::<io::Result<_>>()?))
     }
 
