@@ -143,7 +143,11 @@ impl State {
     /// The place of a conversation, which is made if there is none.
     pub(super) fn place(&mut self, with: &Target) -> &mut Place {
         let position = self.position(with).unwrap_or_else(|| {
-            self.places.push(Place::new(with.clone()));
+            let mut place = Place::new(with.clone());
+            if self.places.is_empty() {
+                std::mem::swap(&mut place.draft, &mut self.nowhere);
+            }
+            self.places.push(place);
             self.places.len() - 1
         });
         &mut self.places[position]
@@ -216,7 +220,11 @@ impl State {
         self.place(&conversation.with).update(conversation);
         if self.bound_for.as_ref().is_some_and(|with| with.key() == conversation.with.key()) {
             self.bound_for = None;
-            self.go_to(&conversation.with.clone());
+            // Nobody chose where one was until now.
+            let is_free = self.place(&conversation.with).draft.is_empty();
+            let draft = is_free.then(|| std::mem::replace(self.editor_mut(), Editor::new()));
+            self.go_to(&conversation.with);
+            draft.into_iter().for_each(|draft| *self.editor_mut() = draft);
         }
     }
 
@@ -438,6 +446,10 @@ impl State {
                     self.tell_here(format!("{room}: {}", wording::members(&members)));
                 }
                 self.place(&Target::Room(room)).members = members;
+                // The switcher offers people too, and may have been opened before they were known.
+                if matches!(self.overlay, Overlay::Switcher(_)) {
+                    self.wishes.push(Wish::Rooms);
+                }
             }
             Err(error) if asked => self.flash = Some(error.to_string()),
             Err(_) => {}

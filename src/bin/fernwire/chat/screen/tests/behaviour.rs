@@ -166,6 +166,33 @@ fn each_conversation_keeps_what_is_written_in_it() {
 }
 
 #[test]
+fn what_was_begun_before_any_conversation_came_is_written_where_one_was_bound_for() {
+    let mut scene = Scene::blank(80, 20);
+    scene.types("for the");
+    scene.online();
+    scene.conversation("#rust", "", 0, 0);
+    assert_eq!(scene.state.editor().text(), "for the");
+    scene.types(" lobby");
+    scene.conversation("#lobby", "", 0, 0);
+    assert_eq!(scene.state.here().unwrap().with, with("#lobby"));
+    assert_eq!(scene.state.editor().text(), "for the lobby");
+    scene.alt('1');
+    assert_eq!(scene.state.editor().text(), "");
+}
+
+#[test]
+fn people_who_become_known_while_the_switcher_is_open_are_offered_too() {
+    let mut scene = Scene::new(80, 20);
+    scene.ctrl('k');
+    assert!(scene.wished().contains(&Wish::Rooms));
+    scene.answer(Answer::Rooms(Ok(Vec::new())));
+    scene.names("#lobby", &[("ada", true, true), ("dan", false, true)]);
+    assert!(scene.wished().contains(&Wish::Rooms));
+    scene.answer(Answer::Rooms(Ok(Vec::new())));
+    assert!(has(&scene, "│  dan"), "{}", scene.screen());
+}
+
+#[test]
 fn a_room_that_is_gone_leaves_what_was_written() {
     let mut scene = Scene::new(80, 20);
     scene.conversation("#rust", "", 0, 0);
