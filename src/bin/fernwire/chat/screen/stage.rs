@@ -87,8 +87,11 @@ impl Stage {
     /// Takes the terminal again, with the size that it has now. Also right if it was never given back, as when SIGSTOP
     /// had stopped the program.
     pub(super) fn resume(&mut self) -> io::Result<()> {
-        held::take()?;
-        self.redraw_all()
+        match held::take() {
+            // SIGCONT comes with SIGHUP, for whoever was stopped to hear of it.
+            Err(error) if held::is_gone(&error) => Ok(()),
+            taken => taken.and_then(|()| self.redraw_all()),
+        }
     }
 
     /// Gives the terminal back now and not when this is dropped.

@@ -78,10 +78,25 @@ fn is_in_foreground() -> bool {
     !tcgetpgrp(io::stdin()).is_ok_and(|group| group != getpgrp())
 }
 
-/// Writes to the terminal if it is taken.
+/// Writes to the terminal if it is taken. One that is gone takes nothing any more: whoever sees that it is gone sees to
+/// the rest.
 pub(super) fn write(bytes: &[u8]) -> io::Result<()> {
-    let is_ours = lock(&SCREEN);
-    if *is_ours { write_all(bytes) } else { Ok(()) }
+    let mut is_ours = lock(&SCREEN);
+    if !*is_ours {
+        return Ok(());
+    }
+    match write_all(bytes) {
+        Err(error) if is_gone(&error) => {
+            *is_ours = false;
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// Whether this is how a terminal answers that is gone.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::IO)
 }
 
 /// Past the buffer and the lock of stdout, either of which could keep a panic from giving the terminal back.
