@@ -13,7 +13,7 @@ use fernwire::client::trust::TrustError;
 use fernwire::client::{CallError, Client, ConnectError};
 use fernwire::model::PublicIdentity;
 use fernwire::transport::endpoint::Endpoint;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 mod person;
 
@@ -30,6 +30,15 @@ use crate::account::{Account, explained};
 use crate::connect::Server;
 use person::{Person, Turn};
 
+/// A person who came in.
+pub(super) struct Entered {
+    pub(super) client: Client,
+    pub(super) welcome: Welcome,
+    /// When something was typed last that the form had no use for: what follows without a pause is not for the chat,
+    /// since it may be the rest of a password.
+    pub(super) typed_ahead: Option<Instant>,
+}
+
 /// Lets a person in: none if he left.
 pub(super) async fn enter(
     stage: &mut Stage,
@@ -38,12 +47,15 @@ pub(super) async fn enter(
     server: &Server,
     account: Account,
     theme: &Theme,
-) -> anyhow::Result<Option<(Client, Welcome)>> {
-    let person = Person { stage, inputs, signals, theme, drawn: Drawn::default() };
+) -> anyhow::Result<Option<Entered>> {
+    let person = Person { stage, inputs, signals, theme, drawn: Drawn::default(), typed_ahead: None };
     let mut door = Door { person, server, confirmed: None, client: None, was_connected: false };
     let entered = door.open(&account).await;
     match (entered, door.client.take()) {
-        (Ok(welcome), client) => Ok(client.map(|client| (client, welcome))),
+        (Ok(welcome), client) => {
+            let typed_ahead = door.person.typed_ahead;
+            Ok(client.map(|client| Entered { client, welcome, typed_ahead }))
+        }
         (Err(parting), client) => {
             if let Some(client) = client {
                 // The server should know that it was not cut off; whether it hears it changes nothing here.

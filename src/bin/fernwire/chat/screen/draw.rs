@@ -7,6 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
+use super::layout::PROMPT;
 use super::overlay::Overlay;
 use super::place::Place;
 use super::state::State;
@@ -18,9 +19,6 @@ mod sides;
 mod state_line;
 
 pub(super) use sides::first_place;
-
-/// How wide the sign before the input is.
-pub(super) const PROMPT: u16 = 2;
 
 /// Draws all of it. The result is where the cursor stands, if anywhere.
 pub(super) fn draw(state: &State, now: Instant, buffer: &mut Buffer) -> Option<Position> {
@@ -54,6 +52,9 @@ fn title(state: &State, area: Rect, buffer: &mut Buffer) {
     let (name, about) = match state.here() {
         None => ("fernwire".to_owned(), "no conversation is open; /join #ROOM opens one".to_owned()),
         Some(Place { with: Target::User(name), .. }) => (name.to_string(), "between you two".to_owned()),
+        Some(place) if !place.is_ours() => {
+            (place.with.to_string(), format!("you are no member; /join {} makes you one", place.with))
+        }
         Some(Place { with, topic, .. }) => (with.to_string(), topic.clone()),
     };
     let elsewhere = if state.areas().places.is_none() { unread_elsewhere(state) } else { String::new() };

@@ -14,6 +14,8 @@ const MEMBERS_WIDTH: u16 = 20;
 const MAX_INPUT: u16 = 8;
 /// The most rows of the banner.
 const MAX_BANNER: u16 = 4;
+/// How wide the sign before the input is.
+pub(super) const PROMPT: u16 = 2;
 /// Below this height there is no title.
 const WITH_TITLE: u16 = 8;
 

@@ -63,8 +63,7 @@ impl State {
 
     /// Goes to a room, and becomes a member of it if need be.
     pub(super) fn join(&mut self, room: RoomName) {
-        let with = Target::Room(room.clone());
-        match self.places.iter().position(|place| place.with == with) {
+        match self.position(&Target::Room(room.clone())).filter(|position| self.places[*position].is_ours()) {
             Some(position) => self.go(position),
             None => self.wishes.push(Wish::Join(room)),
         }

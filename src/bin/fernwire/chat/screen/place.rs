@@ -5,6 +5,8 @@ use fernwire::model::name::{Target, UserName};
 use fernwire::protocol::chat::{Conversation, MAX_PAGE};
 
 use super::editor::Editor;
+use super::post::Fate;
+use super::recall::Recall;
 use super::timeline::{Said, Timeline};
 use super::view::{Anchor, Window};
 
@@ -16,12 +18,17 @@ const SPEAKERS: usize = 200;
 
 pub(super) struct Place {
     pub(super) with: Target,
+    /// What it is found by.
+    pub(super) key: String,
+    pub(super) standing: Standing,
     pub(super) topic: String,
     pub(super) operator: bool,
     pub(super) timeline: Timeline,
     pub(super) members: Vec<Member>,
     /// What is being written here.
     pub(super) draft: Editor,
+    /// What was sent from here.
+    pub(super) recall: Recall,
     /// The last row in view; `None` follows the end.
     pub(super) anchor: Option<Anchor>,
     /// The entry that was looked for.
@@ -37,17 +44,47 @@ pub(super) struct Place {
     pub(super) unread_mentions: u64,
     /// A page is on its way.
     pub(super) loading: Option<Page>,
+    /// The pages that were asked for since something new was heard: the same again would be answered the same.
+    tried: Vec<Page>,
+    /// The members are being asked for, and whether they have to be again.
+    names: Names,
+    /// What an operator did to the reader last, in case it is the reason why this is no room of ours any more.
+    pub(super) measure: Option<String>,
+}
+
+/// What one is to a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is one of ours; the server has said so in this session, or has not had the time to.
+    Ours { confirmed: bool },
+    /// A room that one may look at, write to or have left, and is no member of.
+    Outside,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Known,
+    Asked,
+    AskedTooEarly,
 }
 
 impl Place {
     pub(super) fn new(with: Target) -> Self {
+        let standing = match with {
+            // There is nothing to be a member of.
+            Target::User(_) => Standing::Ours { confirmed: true },
+            Target::Room(_) => Standing::Outside,
+        };
         Self {
+            key: with.key(),
             with,
+            standing,
             topic: String::new(),
             operator: false,
             timeline: Timeline::default(),
             members: Vec::new(),
             draft: Editor::new(),
+            recall: Recall::new(),
             anchor: None,
             found: None,
             centred: false,
@@ -56,31 +93,92 @@ impl Place {
             mark: None,
             unread_mentions: 0,
             loading: None,
+            tried: Vec::new(),
+            names: Names::Known,
+            measure: None,
         }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.standing != Standing::Outside
+    }
+
+    /// Nothing in it would be missed.
+    pub(super) fn is_idle(&self) -> bool {
+        self.draft.is_empty() && self.timeline.posts().iter().all(|post| post.fate == Fate::Sent)
+    }
+
+    /// There is another session, in which it has to be told anew what is ours.
+    pub(super) fn begin_session(&mut self) {
+        if let (Target::Room(_), Standing::Ours { confirmed }) = (&self.with, &mut self.standing) {
+            *confirmed = false;
+        }
+        self.tried.clear();
+        (self.loading, self.names) = (None, Names::Known);
+    }
+
+    /// A line at the end of it.
+    pub(super) fn tell(&mut self, text: String) {
+        self.timeline.tell(self.last, text);
+        self.forget_oldest();
+    }
+
+    fn forget_oldest(&mut self) {
+        if self.anchor.is_none() && self.timeline.trim() {
+            self.tried.clear();
+        }
+    }
+
+    /// Whether the members are to be asked for now; if they are being asked for, that is done once more later.
+    pub(super) fn wants_names(&mut self) -> bool {
+        let is_free = self.names == Names::Known;
+        self.names = if is_free { Names::Asked } else { Names::AskedTooEarly };
+        is_free
+    }
+
+    /// They are known. `true`: somebody has come since they were asked for.
+    pub(super) fn names_known(&mut self) -> bool {
+        std::mem::replace(&mut self.names, Names::Known) == Names::AskedTooEarly
     }
 
     /// What the server says of it.
     pub(super) fn update(&mut self, conversation: &Conversation) {
         let is_first = self.last == 0 && self.read == 0;
         self.with = conversation.with.clone();
+        self.standing = Standing::Ours { confirmed: true };
         self.topic.clone_from(&conversation.topic);
         self.operator = conversation.operator;
         self.last = self.last.max(conversation.last);
-        self.read = self.read.max(conversation.read);
+        self.read = self.read.max(conversation.read.min(conversation.last));
+        self.tried.clear();
+        if self.unread() == 0 {
+            self.unread_mentions = 0;
+        }
         if is_first && self.unread() > 0 {
             self.mark = Some(self.read);
         }
     }
 
-    /// Something was said. `false`: it was known.
-    pub(super) fn say(&mut self, said: Said, me: &UserName) -> bool {
-        let (seq, own, mentions) = (said.entry.seq, said.entry.from == *me, said.mentions);
-        // What one said oneself, elsewhere too, one has read.
-        if own && self.read + 1 == seq {
+    /// The server has less than it had: it was set back to an older copy of its database.
+    pub(super) fn set_back(&mut self, last: u64) {
+        if last < self.last {
+            self.timeline.cut(last);
+            (self.last, self.read) = (last, self.read.min(last));
+            self.mark = self.mark.map(|mark| mark.min(last));
+        }
+    }
+
+    /// Something was said, which counts as seen if one said it oneself, elsewhere too, or wants to see none of it.
+    /// `false`: it was known.
+    pub(super) fn say(&mut self, said: Said, is_seen: bool) -> bool {
+        let (seq, mentions) = (said.entry.seq, said.mentions);
+        if is_seen && self.read + 1 == seq {
             self.read = seq;
         }
         self.last = self.last.max(seq);
         let new = self.timeline.say(said);
+        self.tried.clear();
+        self.forget_oldest();
         self.unread_mentions += u64::from(new && mentions && seq > self.read);
         new
     }
@@ -123,7 +221,14 @@ impl Place {
     }
 
     /// What has to be asked for, so that nothing is missing in view.
-    pub(super) fn missing(&self, window: &Window, height: usize) -> Option<(Page, u32)> {
+    pub(super) fn missing(&mut self, window: &Window, height: usize) -> Option<(Page, u32)> {
+        let wanted = self.wanted(window, height).filter(|(page, _)| !self.tried.contains(page))?;
+        self.tried.push(wanted.0);
+        self.loading = Some(wanted.0);
+        Some(wanted)
+    }
+
+    fn wanted(&self, window: &Window, height: usize) -> Option<(Page, u32)> {
         if self.loading.is_some() {
             return None;
         }
@@ -151,7 +256,7 @@ impl Place {
         for member in self.members.iter_mut().filter(|member| left.contains(&member.name)) {
             member.present = false;
         }
-        self.timeline.moved(joined, left, more);
+        self.timeline.moved(self.last, joined, left, more);
         unknown
     }
 

@@ -11,8 +11,10 @@ use jiff::tz::TimeZone;
 use ratatui::layout::{Position, Rect};
 use tokio::sync::mpsc;
 
-use super::door;
+use super::door::{self, Entered};
 use super::draw::draw;
+use super::post::Fate;
+use super::search::MAX_HITS;
 use super::stage::input::Inputs;
 use super::stage::signals::{Signals, Wish as Signal};
 use super::stage::{Input, Stage};
@@ -24,12 +26,12 @@ use crate::cli::ChatArgs;
 use crate::connect::Server;
 use crate::output;
 
-/// The hits of a search that are asked for at once.
-pub(super) const MAX_HITS: u32 = 50;
 /// The most that happens between two drawings, however much there is.
 const MAX_BATCH: usize = 256;
 /// How long a program that was told to end by a signal may take to send what is unsent.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Nobody who types without looking pauses as long as this.
+const TYPING_PAUSE: Duration = Duration::from_millis(400);
 /// How much of a message is repeated when it was not sent.
 const EXCERPT: usize = 40;
 
@@ -40,7 +42,7 @@ pub(in super::super) async fn run(server: Server, account: Account, args: ChatAr
     let mut stage = Stage::take()?;
     let mut inputs = Inputs::read()?;
     let entered = door::enter(&mut stage, &mut inputs, &mut signals, &server, account, &theme).await?;
-    let Some((client, welcome)) = entered else { return Ok(ExitCode::SUCCESS) };
+    let Some(Entered { client, welcome, typed_ahead }) = entered else { return Ok(ExitCode::SUCCESS) };
     let bound_for = args.room.first().cloned().map(Target::Room);
     let state = State::new(
         welcome.name.clone(),
@@ -58,11 +60,12 @@ pub(in super::super) async fn run(server: Server, account: Account, args: ChatAr
         patient: true,
     })?;
     let (answers, answered) = mpsc::unbounded_channel();
-    let mut run = Run { stage, state, chat, answers, leave_by: None };
+    let deaf_until = typed_ahead.map(|when| when.into_std() + TYPING_PAUSE);
+    let mut run = Run { stage, state, chat, answers, deaf_until, leave_by: None };
     let ended = run.talk(Sources { inputs, events, answered, signals }).await;
     run.stage.give_back();
-    ended?;
-    Ok(run.say_what_was_not_sent())
+    let code = run.say_what_was_not_sent();
+    ended.map(|()| code)
 }
 
 /// Where things come from.
@@ -108,6 +111,8 @@ struct Run {
     state: State,
     chat: Chat,
     answers: mpsc::UnboundedSender<Answer>,
+    /// Until then what is typed is not for the chat.
+    deaf_until: Option<Instant>,
     /// When it ends, sent or not.
     leave_by: Option<Instant>,
 }
@@ -152,7 +157,7 @@ impl Run {
     fn take(&mut self, came: Came) -> anyhow::Result<Option<anyhow::Result<()>>> {
         match came {
             Came::Input(Some(Input::Resized)) => self.state.area = self.area(),
-            Came::Input(Some(input)) => self.state.pressed(input),
+            Came::Input(Some(input)) => self.hear(input),
             // The terminal is gone.
             Came::Input(None) => self.leave_soon(),
             Came::Signal(Signal::Leave) => self.leave_soon(),
@@ -166,6 +171,14 @@ impl Run {
             Came::Time => {}
         }
         Ok(None)
+    }
+
+    fn hear(&mut self, input: Input) {
+        let now = Instant::now();
+        match self.deaf_until.filter(|end| now < *end) {
+            Some(_) => self.deaf_until = Some(now + TYPING_PAUSE),
+            None => self.state.pressed(input),
+        }
     }
 
     fn leave_soon(&mut self) {
@@ -274,17 +287,19 @@ impl Run {
 
     /// On the terminal as it was before, what is not on the server; a script would read it in the exit code.
     fn say_what_was_not_sent(&self) -> ExitCode {
-        let posts: Vec<_> = self.state.places.iter().flat_map(|place| place.timeline.posts()).collect();
-        for post in posts.iter().filter(|post| post.has_failed()) {
+        let posts = self.state.places.iter().flat_map(|place| place.timeline.posts());
+        let mut unsettled = 0;
+        for post in posts {
             let excerpt: String = post.text.chars().take(EXCERPT).collect();
-            output::note(format_args!("! not sent: {}", Visible(&excerpt)));
-        }
-        match self.state.unsettled() {
-            0 => ExitCode::SUCCESS,
-            unsettled => {
-                output::note(format_args!("! of {unsettled} messages it is not known whether they were sent"));
-                ExitCode::from(2)
+            match &post.fate {
+                Fate::Sent => {}
+                Fate::Failed { .. } => output::note(format_args!("! not sent: {}", Visible(&excerpt))),
+                Fate::Sending | Fate::Waiting { .. } => {
+                    unsettled += 1;
+                    output::note(format_args!("! not known whether it was sent: {}", Visible(&excerpt)));
+                }
             }
         }
+        ExitCode::from(if unsettled == 0 { 0 } else { 2 })
     }
 }

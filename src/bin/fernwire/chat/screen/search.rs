@@ -6,6 +6,8 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use super::editor::{Editor, TooLong};
 use super::wish::Wish;
 
+/// The hits that are asked for at once.
+pub(super) const MAX_HITS: u32 = 50;
 /// The fewest letters that are searched for.
 const MIN_LETTERS: usize = 2;
 /// No query is as wide as this, so that it never wraps.
@@ -109,7 +111,7 @@ impl Search {
         self.error = None;
         match result {
             Ok(hits) => {
-                self.more = hits.len() == super::run::MAX_HITS as usize;
+                self.more = hits.len() == MAX_HITS as usize;
                 self.hits.extend(hits);
             }
             Err(error) => (self.more, self.error) = (false, Some(error.to_string())),

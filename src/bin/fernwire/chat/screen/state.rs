@@ -6,33 +6,32 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use fernwire::channel::mode::KeyMode;
-use fernwire::client::chat::{Event, Page};
 use fernwire::client::trust::Proof;
-use fernwire::model::name::{RoomName, Target, UserName};
-use fernwire::protocol::chat::{Conversation, Entry};
+use fernwire::model::name::{Target, UserName};
+use fernwire::protocol::chat::{Entry, Style};
 use fernwire::transport::endpoint::Endpoint;
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
-use super::super::wording;
 use super::completion::Completion;
-use super::draw::PROMPT;
 use super::editor::Editor;
-use super::layout::Areas;
+use super::layout::{Areas, PROMPT};
 use super::mention;
 use super::overlay::Overlay;
 use super::place::Place;
 use super::post::{Fate, Post};
-use super::recall::Recall;
 use super::search::Search;
 use super::text::wrap;
 use super::theme::Theme;
 use super::timeline::Said;
 use super::view::{Anchor, Look, Window};
-use super::wish::{Answer, Wish};
+use super::wish::Wish;
 
 /// The most mentions that are collected.
 const MAX_MENTIONS: usize = 200;
+
+mod answers;
+mod hearing;
 
 pub(super) struct State {
     pub(super) me: UserName,
@@ -50,7 +49,6 @@ pub(super) struct State {
     pub(super) bound_for: Option<Target>,
     /// What is written while there is no place.
     nowhere: Editor,
-    pub(super) recall: Recall,
     pub(super) completion: Completion,
     pub(super) ignored: HashMap<String, UserName>,
     pub(super) overlay: Overlay,
@@ -101,7 +99,6 @@ impl State {
             current: 0,
             bound_for,
             nowhere: Editor::new(),
-            recall: Recall::new(),
             completion: Completion::default(),
             ignored: HashMap::new(),
             overlay: Overlay::None,
@@ -135,9 +132,14 @@ impl State {
         self.places.get_mut(self.current).map_or(&mut self.nowhere, |place| &mut place.draft)
     }
 
-    fn position(&self, with: &Target) -> Option<usize> {
+    pub(super) fn position(&self, with: &Target) -> Option<usize> {
         let key = with.key();
-        self.places.iter().position(|place| place.with.key() == key)
+        self.places.iter().position(|place| place.key == key)
+    }
+
+    /// The place of a conversation, if there is one.
+    fn found(&mut self, with: &Target) -> Option<&mut Place> {
+        self.position(with).map(|position| &mut self.places[position])
     }
 
     /// The place of a conversation, which is made if there is none.
@@ -163,137 +165,10 @@ impl State {
         self.places.iter().flat_map(|place| place.timeline.posts()).filter(|post| !post.is_settled()).count()
     }
 
-    /// Something has happened.
-    pub(super) fn happened(&mut self, event: Event, now: Instant) {
-        match event {
-            Event::Online { name, endpoint, mode, proof } => {
-                self.me = name;
-                self.server = Some(Server { endpoint, mode, proof });
-                (self.down, self.ready) = (None, false);
-            }
-            Event::Down { reason, retry_in } => {
-                self.down = Some(Down { reason, until: now + retry_in });
-                self.ready = false;
-            }
-            Event::Conversation(conversation) => self.learn(&conversation),
-            Event::NotJoined { room, why } => self.tell_here(format!("{room} is not joined: {}", why.message)),
-            Event::Entry { with, entry, mine } => self.hear(with, entry, mine),
-            Event::Ready => self.ready(),
-            Event::Presence { room, joined, left, more, .. } => self.note_presence(room, joined, left, more),
-            Event::Topic { room, topic, by } => {
-                let told = wording::topic_set(&topic, by.as_ref());
-                let place = self.place(&Target::Room(room));
-                place.topic = topic;
-                place.timeline.tell(told);
-            }
-            Event::Left { room } => self.forget(&room),
-            Event::Moderated { room, name, measure, until, by, reason } => {
-                let told = wording::moderated(&name, measure, until, by.as_ref(), &reason, &self.zone);
-                if let Some(position) = self.position(&Target::Room(room.clone())) {
-                    self.places[position].timeline.tell(told);
-                    self.wishes.push(Wish::Names(room));
-                } else {
-                    self.tell_here(format!("{room}: {told}"));
-                }
-            }
-            Event::Notice { text, to_you } => {
-                self.tell_here(wording::server_says(&text, to_you));
-                self.wishes.push(Wish::Bell);
-            }
-            Event::Sent { post_id, .. } => self.settle_post(&post_id, Fate::Sent),
-            Event::Delayed { post_id, why, pause } => {
-                self.settle_post(&post_id, Fate::Waiting { why: why.message, until: now + pause });
-            }
-            Event::Failed { post_id, why, .. } => self.settle_post(&post_id, Fate::Failed { why: why.message }),
-            // The end is not shown here.
-            Event::Ended(_) => {}
-        }
-    }
-
-    fn settle_post(&mut self, id: &str, fate: Fate) {
-        if let Some(post) = self.post_mut(id) {
-            post.fate = fate;
-        }
-    }
-
-    fn learn(&mut self, conversation: &Conversation) {
-        self.place(&conversation.with).update(conversation);
-        if self.bound_for.as_ref().is_some_and(|with| with.key() == conversation.with.key()) {
-            self.bound_for = None;
-            // Nobody chose where one was until now.
-            let is_free = self.place(&conversation.with).draft.is_empty();
-            let draft = is_free.then(|| std::mem::replace(self.editor_mut(), Editor::new()));
-            self.go_to(&conversation.with);
-            draft.into_iter().for_each(|draft| *self.editor_mut() = draft);
-        }
-    }
-
-    fn hear(&mut self, with: Target, entry: Entry, mine: bool) {
-        let me = self.me.clone();
-        let own = entry.from == me;
-        let counts = !own && !self.ignored.contains_key(&entry.from.key());
-        let mentions = counts && (matches!(with, Target::User(_)) || !mention::places(&entry.text, &me).is_empty());
-        let told = mentions.then(|| entry.clone());
-        let place = self.place(&with);
-        let is_unread = entry.seq > place.timeline.last_seq();
-        if !place.say(Said { entry, mine, mentions }, &me) || !is_unread {
-            return;
-        }
-        if let Some(entry) = told {
-            self.mentions.push_front((with, entry));
-            self.mentions.truncate(MAX_MENTIONS);
-            // What was missed rings once, and not for each.
-            match self.ready {
-                true => self.wishes.push(Wish::Bell),
-                false => self.missed_mention = true,
-            }
-        }
-    }
-
-    fn ready(&mut self) {
-        self.ready = true;
-        if std::mem::take(&mut self.missed_mention) {
-            self.wishes.push(Wish::Bell);
-        }
-        // A room that could not be joined, or has another name by now.
-        if self.bound_for.take().is_some() && self.current >= self.places.len() {
-            self.current = 0;
-        }
-        self.ask_names();
-    }
-
-    fn note_presence(&mut self, room: RoomName, mut joined: Vec<UserName>, mut left: Vec<UserName>, more: u64) {
-        let me = self.me.clone();
-        joined.retain(|name| *name != me);
-        left.retain(|name| *name != me);
-        let unknown = self.place(&Target::Room(room.clone())).note_presence(&joined, &left, more);
-        let is_here = self.here().is_some_and(|place| place.with == Target::Room(room.clone()));
-        if (unknown || more > 0) && is_here {
-            self.wishes.push(Wish::Names(room));
-        }
-    }
-
-    /// A room is none of ours any more.
-    pub(super) fn forget(&mut self, room: &RoomName) {
-        let Some(position) = self.position(&Target::Room(room.clone())) else { return };
-        let draft = self.places.remove(position).draft;
-        if position < self.current {
-            self.current -= 1;
-        } else if position == self.current {
-            self.current = self.current.min(self.places.len().saturating_sub(1));
-            self.arrive();
-        }
-        // What was being written is the writer's, wherever it was to go.
-        if !draft.is_empty() && self.editor().is_empty() {
-            *self.editor_mut() = draft;
-        }
-        self.tell_here(format!("{room}: you are no member any more"));
-    }
-
     /// A line where one looks.
     pub(super) fn tell_here(&mut self, text: String) {
         match self.here_mut() {
-            Some(place) => place.timeline.tell(text),
+            Some(place) => place.tell(text),
             None => self.flash = Some(text),
         }
     }
@@ -319,7 +194,15 @@ impl State {
         }
         self.completion.end();
         self.current = position;
+        self.drop_outside();
         self.arrive();
+    }
+
+    /// Rooms that are none of ours are only kept while one is in them, or something of the reader is.
+    fn drop_outside(&mut self) {
+        let here = self.here().map(|place| place.key.clone());
+        self.places.retain(|place| place.is_ours() || !place.is_idle() || Some(&place.key) == here.as_ref());
+        self.current = self.places.iter().position(|place| Some(&place.key) == here.as_ref()).unwrap_or(0);
     }
 
     fn arrive(&mut self) {
@@ -329,8 +212,26 @@ impl State {
     }
 
     fn ask_names(&mut self) {
-        if let Some(Target::Room(room)) = self.here().map(|place| place.with.clone()) {
+        if let Some(position) = (self.current < self.places.len()).then_some(self.current) {
+            self.ask_names_of(position);
+        }
+    }
+
+    /// Asks for the members of a room that one is in, once at a time.
+    fn ask_names_of(&mut self, position: usize) {
+        let place = &mut self.places[position];
+        if let Target::Room(room) = place.with.clone()
+            && place.is_ours()
+            && place.wants_names()
+        {
             self.wishes.push(Wish::Names(room));
+        }
+    }
+
+    /// Rings, once for all that has come together.
+    fn ring(&mut self) {
+        if !self.wishes.contains(&Wish::Bell) {
+            self.wishes.push(Wish::Bell);
         }
     }
 
@@ -341,13 +242,13 @@ impl State {
         let mentions = !mention::places(&entry.text, &me).is_empty();
         let place = self.place(with);
         if !place.timeline.has(seq) {
-            place.say(Said { entry, mine: false, mentions }, &me);
+            place.say(Said { entry, mine: false, mentions }, false);
         }
         (place.anchor, place.found, place.centred) = (Some(Anchor::entry(seq)), Some(seq), true);
     }
 
     /// Says something; it is seen at once, and where it stands when the server has it.
-    pub(super) fn post(&mut self, to: &Target, style: fernwire::protocol::chat::Style, text: String) {
+    pub(super) fn post(&mut self, to: &Target, style: Style, text: String) {
         self.last_post += 1;
         let number = self.last_post;
         let place = self.place(to);
@@ -372,88 +273,6 @@ impl State {
     pub(super) fn drop_failed(&mut self) -> bool {
         let Some(place) = self.here_mut() else { return false };
         place.timeline.posts_mut().extract_if(.., |post| post.has_failed()).count() > 0
-    }
-
-    /// There is an answer.
-    pub(super) fn answered(&mut self, answer: Answer) {
-        match answer {
-            Answer::Posted { number, to, result } => {
-                let posts = self.place(&to).timeline.posts_mut();
-                if let Some(post) = posts.iter_mut().find(|post| post.number == number) {
-                    match result {
-                        Ok(id) => post.id = Some(id),
-                        Err(error) => post.fate = Fate::Failed { why: error.to_string() },
-                    }
-                }
-            }
-            Answer::Joined { room, result } => match result {
-                Ok(conversation) => {
-                    self.learn(&conversation);
-                    self.bound_for = None;
-                    self.go_to(&conversation.with);
-                }
-                Err(error) => self.flash = Some(format!("{room} is not joined: {error}")),
-            },
-            Answer::Left { room, result } => match result {
-                Ok(()) => self.forget(&room),
-                Err(error) => self.flash = Some(error.to_string()),
-            },
-            Answer::Loaded { with, page, result } => {
-                self.loaded(&with, page, result.map_err(|error| error.to_string()))
-            }
-            Answer::Hits { words, before, result } => self.search.answered(&words, before, result),
-            Answer::Names { room, result } => self.names(room, result),
-            Answer::Rooms(Ok(rooms)) => self.offer_rooms(rooms),
-            Answer::Rooms(Err(error)) | Answer::Done(Err(error)) => self.flash = Some(error.to_string()),
-            Answer::Done(Ok(())) => {}
-        }
-    }
-
-    fn loaded(&mut self, with: &Target, page: Page, result: Result<Vec<Entry>, String>) {
-        let (me, ignored) = (self.me.clone(), self.ignored.clone());
-        let place = self.place(with);
-        place.loading = None;
-        let entries = match result {
-            Ok(entries) => entries,
-            Err(why) => {
-                // It is not asked again for what is refused.
-                place.timeline.answered(page, &[]);
-                self.flash = Some(format!("what was said earlier cannot be had: {why}"));
-                return;
-            }
-        };
-        let seqs: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();
-        for entry in entries {
-            let counts = entry.from != me && !ignored.contains_key(&entry.from.key());
-            let mentions = counts && !mention::places(&entry.text, &me).is_empty();
-            if !place.timeline.has(entry.seq) {
-                place.timeline.say(Said { entry, mine: false, mentions });
-            }
-        }
-        place.timeline.answered(page, &seqs);
-    }
-
-    fn names(
-        &mut self,
-        room: RoomName,
-        result: Result<Vec<fernwire::client::chat::Member>, fernwire::client::chat::AskError>,
-    ) {
-        let asked = std::mem::take(&mut self.names_asked);
-        match result {
-            Ok(mut members) => {
-                members.sort_by_key(|member| (!member.present, !member.operator, member.name.key()));
-                if asked {
-                    self.tell_here(format!("{room}: {}", wording::members(&members)));
-                }
-                self.place(&Target::Room(room)).members = members;
-                // The switcher offers people too, and may have been opened before they were known.
-                if matches!(self.overlay, Overlay::Switcher(_)) {
-                    self.wishes.push(Wish::Rooms);
-                }
-            }
-            Err(error) if asked => self.flash = Some(error.to_string()),
-            Err(_) => {}
-        }
     }
 
     /// Where everything stands, as of the last [`State::lay_out`].
@@ -524,18 +343,18 @@ impl State {
         if let Some(wish) = self.search.wish() {
             self.wishes.push(wish);
         }
-        let (ready, covered) = (self.ready, !matches!(self.overlay, Overlay::None));
+        // What comes before it is known where one goes is seen by nobody.
+        let ready = self.ready && self.bound_for.is_none();
+        let covered = !matches!(self.overlay, Overlay::None);
         let Some(place) = self.places.get_mut(self.current) else { return };
         place.look_at(window.anchor);
         let with = place.with.clone();
         if ready && let Some((page, limit)) = place.missing(&window, height) {
-            place.loading = Some(page);
             self.wishes.push(Wish::Load { with: with.clone(), page, limit });
         } else if ready && place.loading.is_none() {
             place.centred = false;
         }
-        if place.anchor.is_none() && !covered {
-            place.timeline.trim();
+        if place.anchor.is_none() && ready && !covered {
             let read = place.note_read();
             self.wishes.extend(read.map(|seq| Wish::Read(with, seq)));
         }

@@ -11,8 +11,10 @@ use fernwire::protocol::chat::Entry;
 use super::post::Post;
 use super::presence::Moves;
 
-/// The most entries that are kept; older ones are asked for again when somebody goes back to them.
+/// The most entries and other things that are kept; older ones are asked for again when somebody goes back to them.
 const MAX_KEPT: usize = 10_000;
+/// The most bytes of text of those.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where something stands: after which entry, and as the how manieth thing there. An entry itself is the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +33,11 @@ impl At {
         self.nth == 0 && self.seq != u64::MAX
     }
 
+    /// Right behind it, with nothing said in between.
+    fn next(self) -> Self {
+        Self { nth: self.nth.saturating_add(1), ..self }
+    }
+
     /// After all that the server has: what is on its way there.
     fn post(number: u32) -> Self {
         Self { seq: u64::MAX, nth: number }
@@ -46,6 +53,17 @@ pub(super) enum Item {
     Moved(Moves),
     /// What happened, in a sentence.
     Told(String),
+}
+
+impl Item {
+    /// What its text takes; what else it takes is bounded by how many there may be.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Said(said) => said.entry.text.len(),
+            Self::Moved(_) => 0,
+            Self::Told(text) => text.len(),
+        }
+    }
 }
 
 /// An entry, as far as it matters for how it is shown.
@@ -74,7 +92,7 @@ pub(super) struct Gap {
 
 impl Gap {
     pub(super) fn size(self) -> u64 {
-        self.before - self.after - 1
+        self.before.saturating_sub(self.after).saturating_sub(1)
     }
 }
 
@@ -83,8 +101,8 @@ pub(super) struct Timeline {
     items: BTreeMap<At, Item>,
     /// What was written here and is not an entry yet.
     posts: Vec<Post>,
-    /// How many entries are kept.
-    entries: usize,
+    /// How many bytes of text the items have.
+    bytes: usize,
     /// The ends of gaps in which the server has nothing for us.
     void: BTreeSet<u64>,
 }
@@ -95,46 +113,64 @@ impl Timeline {
         if said.mine {
             self.posts.retain(|post| post.id.as_deref() != Some(&said.entry.post_id));
         }
-        let new = self.items.insert(At::entry(said.entry.seq), Item::Said(said)).is_none();
-        self.entries += usize::from(new);
+        let at = At::entry(said.entry.seq);
+        let new = !self.items.contains_key(&at);
+        self.put(at, Item::Said(said));
         new
     }
 
-    /// Somebody came or went. With nothing said in between it is one line with what came before.
-    pub(super) fn moved(&mut self, joined: &[UserName], left: &[UserName], more: u64) {
-        let end = match self.items.last_entry() {
-            Some(mut last) => match last.get_mut() {
-                Item::Moved(moves) => {
-                    moves.add(joined, left, more);
-                    if moves.is_empty() {
-                        last.remove();
-                    }
-                    return;
-                }
-                _ => *last.key(),
-            },
-            None => At::entry(0),
-        };
+    fn put(&mut self, at: At, item: Item) {
+        self.bytes += item.bytes();
+        if let Some(before) = self.items.insert(at, item) {
+            self.bytes -= before.bytes();
+        }
+    }
+
+    /// Somebody came or went, after the entry with this number. With nothing said in between it is one line with what came
+    /// before.
+    pub(super) fn moved(&mut self, after: u64, joined: &[UserName], left: &[UserName], more: u64) {
+        let end = self.end(after);
+        if let Some(Item::Moved(moves)) = self.items.get_mut(&end) {
+            moves.add(joined, left, more);
+            if moves.is_empty() {
+                self.items.remove(&end);
+            }
+            return;
+        }
         let mut moves = Moves::default();
         moves.add(joined, left, more);
         if !moves.is_empty() {
-            self.items.insert(At { nth: end.nth + 1, ..end }, Item::Moved(moves));
+            self.put(end.next(), Item::Moved(moves));
         }
     }
 
-    /// Something happened that is worth a line.
-    pub(super) fn tell(&mut self, text: String) {
-        let end = self.items.last_key_value().map_or(At::entry(0), |(at, _)| *at);
-        self.items.insert(At { nth: end.nth + 1, ..end }, Item::Told(text));
+    /// Something happened that is worth a line, after the entry with this number.
+    pub(super) fn tell(&mut self, after: u64, text: String) {
+        self.put(self.end(after).next(), Item::Told(text));
     }
 
-    /// Forgets the oldest if there are too many. Never while somebody looks at them.
-    pub(super) fn trim(&mut self) {
-        while self.entries > MAX_KEPT
+    /// The last place that is taken, of those after this entry at least.
+    fn end(&self, after: u64) -> At {
+        let last = self.items.last_key_value().map(|(at, _)| *at);
+        last.unwrap_or(At::entry(0)).max(At::entry(after))
+    }
+
+    /// What is after this number is not there any more.
+    pub(super) fn cut(&mut self, last: u64) {
+        let cut = self.items.split_off(&At::entry(last.saturating_add(1)));
+        self.bytes -= cut.values().map(Item::bytes).sum::<usize>();
+    }
+
+    /// Forgets the oldest if there are too many. Never while somebody looks at them. `true`: there were.
+    pub(super) fn trim(&mut self) -> bool {
+        let before = self.items.len();
+        while (self.items.len() > MAX_KEPT || self.bytes > MAX_BYTES)
+            && self.items.len() > 1
             && let Some((_, item)) = self.items.pop_first()
         {
-            self.entries -= usize::from(matches!(item, Item::Said(_)));
+            self.bytes -= item.bytes();
         }
+        self.items.len() < before
     }
 
     pub(super) fn posts(&self) -> &[Post] {
@@ -183,12 +219,17 @@ impl Timeline {
         self.posts.iter().map(|post| (At::post(post.number), Shown::Post(post)))
     }
 
-    /// The entry before this one that is here.
-    pub(super) fn entry_before(&self, at: At) -> Option<&Entry> {
-        self.items.range(..at).rev().find_map(|(_, item)| match item {
+    /// The entries before this one that are here, the last first.
+    pub(super) fn entries_before(&self, at: At) -> impl Iterator<Item = &Entry> {
+        self.items.range(..at).rev().filter_map(|(_, item)| match item {
             Item::Said(said) => Some(&said.entry),
             _ => None,
         })
+    }
+
+    /// The entry before this one that is here.
+    pub(super) fn entry_before(&self, at: At) -> Option<&Entry> {
+        self.entries_before(at).next()
     }
 
     /// Who said something, the last first; the same person may come again.

@@ -5,8 +5,8 @@ use ratatui::layout::Position;
 
 use super::super::command;
 use super::completion::Candidates;
-use super::draw::PROMPT;
 use super::editor::Pressed;
+use super::layout::PROMPT;
 use super::overlay::Overlay;
 use super::stage::Input;
 use super::state::State;
@@ -117,8 +117,8 @@ impl State {
         let pressed = self.editor_mut().press(key, width);
         let current = self.editor().text().to_owned();
         let recalled = match pressed {
-            Pressed::AtTop => self.recall.up(&current).map(str::to_owned),
-            Pressed::AtBottom => self.recall.down(&current).map(str::to_owned),
+            Pressed::AtTop => self.here_mut().and_then(|place| place.recall.up(&current)).map(str::to_owned),
+            Pressed::AtBottom => self.here_mut().and_then(|place| place.recall.down(&current)).map(str::to_owned),
             Pressed::Full(error) => {
                 self.flash = Some(error.to_string());
                 None
@@ -160,18 +160,17 @@ impl State {
             self.flash = Some("you are leaving; nothing more can be said".to_owned());
             return;
         }
-        match command::parse(&text) {
-            Ok(command) => {
-                let editor = self.editor_mut();
-                editor.take();
-                if !self.obey(command) {
-                    self.editor_mut().set(&text);
-                    return;
-                }
-                self.recall.push(&text);
-            }
-            Err(why) => self.flash = Some(why),
+        let command = match command::parse(&text) {
+            Ok(command) => command,
+            Err(why) => return self.flash = Some(why),
+        };
+        let from = self.here().map(|place| place.with.clone());
+        self.editor_mut().take();
+        if !self.obey(command) {
+            return self.editor_mut().set(&text);
         }
+        let place = from.and_then(|with| self.position(&with)).map(|position| &mut self.places[position]);
+        place.into_iter().for_each(|place| place.recall.push(&text));
     }
 
     fn turn(&mut self, notches: isize) {

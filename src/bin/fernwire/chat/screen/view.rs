@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use fernwire::model::name::UserName;
-use fernwire::protocol::chat::Style as Manner;
+use fernwire::protocol::chat::{Entry, Style as Manner};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use ratatui::style::Style;
@@ -23,6 +23,9 @@ const INDENT: u16 = 8;
 const BLANK_TIME: &str = "      ";
 /// Below this width rows are too short to spend so much on blanks.
 const NARROW: u16 = 40;
+
+/// The most things that are looked at for one view; those of ignored people have no rows.
+const MAX_LOOKED_AT: usize = 1000;
 
 /// The last row in view: so many rows above the last one of this item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,9 +82,11 @@ impl Look<'_> {
         let mut reversed: Vec<Row> = rows.iter().take(rows.len() - hidden).rev().cloned().collect();
         window.notice(self, start);
         let mut above = start;
-        while reversed.len() < height
-            && let Some((at, shown)) = self.timeline.before(above)
-        {
+        for _ in 0..MAX_LOOKED_AT {
+            if reversed.len() >= height {
+                break;
+            }
+            let Some((at, shown)) = self.timeline.before(above) else { break };
             reversed.extend(self.rows(at, shown).into_iter().rev());
             window.notice(self, at);
             above = at;
@@ -169,12 +174,16 @@ impl Look<'_> {
 
     fn said(&self, said: &Said) -> Vec<Row> {
         let entry = &said.entry;
-        let before = self.timeline.entry_before(At::entry(entry.seq));
         let mut rows = Vec::new();
         if let Some(gap) = self.timeline.gap_before(entry.seq) {
             let what = if gap.after == 0 { "earlier messages" } else { "messages in between" };
             rows.push(self.rule(self.theme.quiet(), &format!("{} {what}", gap.size())));
         }
+        if self.is_ignored(entry) {
+            return rows;
+        }
+        // Compared with what stands above it.
+        let before = self.timeline.entries_before(At::entry(entry.seq)).find(|before| !self.is_ignored(before));
         let (date, time) = self.date_and_time(entry.time);
         let (date_before, time_before) = before.map_or((None, None), |before| self.date_and_time(before.time));
         if let Some(date) = date.filter(|date| date_before != Some(*date)) {
@@ -183,9 +192,6 @@ impl Look<'_> {
         if self.mark.is_some_and(|mark| entry.seq > mark && before.is_none_or(|before| before.seq <= mark)) {
             rows.push(self.rule(self.theme.mark(), "new"));
         }
-        if self.ignored.contains_key(&entry.from.key()) {
-            return rows;
-        }
         let repeated = date == date_before && time == time_before;
         let time = time.filter(|_| !repeated).map_or(BLANK_TIME.to_owned(), |time| format!("{time} "));
         let time_style = if self.found == Some(entry.seq) { self.theme.selected() } else { self.theme.quiet() };
@@ -193,6 +199,10 @@ impl Look<'_> {
         let tail = (self.theme.quiet(), sent);
         rows.extend(self.message((time_style, &time), &entry.from, (entry.style, &entry.text), said.mentions, tail));
         rows
+    }
+
+    fn is_ignored(&self, entry: &Entry) -> bool {
+        !self.ignored.is_empty() && self.ignored.contains_key(&entry.from.key())
     }
 
     fn post(&self, at: At, post: &Post) -> Vec<Row> {

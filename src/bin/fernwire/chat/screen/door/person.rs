@@ -22,6 +22,8 @@ pub(super) struct Person<'a> {
     pub(super) theme: &'a Theme,
     /// What a click means.
     pub(super) drawn: Drawn,
+    /// When something was typed last that the form had no use for, as while it asks the server.
+    pub(super) typed_ahead: Option<Instant>,
 }
 
 /// What came first.
@@ -103,7 +105,13 @@ impl Person<'_> {
                 self.stage.redraw_all()?;
                 Ok(Step::Changed)
             }
-            input => Ok(form.press(input)),
+            input => {
+                let step = form.press(input);
+                if matches!(step, Step::Nothing) {
+                    self.typed_ahead = Some(Instant::now());
+                }
+                Ok(step)
+            }
         }
     }
 }

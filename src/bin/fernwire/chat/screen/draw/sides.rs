@@ -32,6 +32,7 @@ fn entry(state: &State, position: usize, place: &Place, area: Rect, buffer: &mut
     let style = if is_current { theme.title() } else { style };
     let sign = if is_current { ">" } else { " " };
     let number = if position < 9 { format!("{} ", position + 1) } else { "  ".to_owned() };
+    let count = if place.is_ours() { count } else { " left".to_owned() };
     let count = line(&[(style, &count)], area.width);
     let room = area.width.saturating_sub(count.width());
     let name = place.with.to_string();

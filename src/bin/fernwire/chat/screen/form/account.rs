@@ -35,7 +35,7 @@ pub(in super::super) struct AccountForm {
     notice: Option<String>,
     /// In how many seconds it may be tried again, if it had to wait.
     seconds: Option<u64>,
-    /// What the server is being asked. Until it answers, keys wait.
+    /// What the server is being asked. Until it answers, what is typed goes nowhere.
     asking: Option<&'static str>,
 }
 
