@@ -73,7 +73,7 @@ pub(super) fn give_back() {
 
 /// Whether the terminal's modes are ours to change: in the background, trying it would stop the program, and the shell
 /// has set what it likes.
-fn is_in_foreground() -> bool {
+pub(super) fn is_in_foreground() -> bool {
     // A terminal that is not the session's own, which says so, has no background.
     !tcgetpgrp(io::stdin()).is_ok_and(|group| group != getpgrp())
 }

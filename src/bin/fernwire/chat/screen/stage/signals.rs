@@ -7,11 +7,16 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal as Number, getpgid, getpgrp, getpid, getppid, getsid, kill_current_process_group};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
 use super::held;
 
 /// How long a terminal may take to be given back before the program ends all the same.
 const NOTICE: Duration = Duration::from_secs(1);
+
+/// How long after it was let go on in the background, where taking the terminal stops it anew, something may come that
+/// ends it: `kill` of a shell sends both, and either may be heard first.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub(in super::super) struct Signals {
     leave: Wanted,
     suspend: Signal,
     continued: Signal,
+    /// When to say that it goes on.
+    continued_at: Option<Instant>,
 }
 
 impl Signals {
@@ -39,18 +46,26 @@ impl Signals {
         let suspend = signal(SignalKind::from_raw(Number::TSTP.as_raw()))?;
         let continued = signal(SignalKind::from_raw(Number::CONT.as_raw()))?;
         end_at_the_second(Wanted::new()?);
-        Ok(Self { leave, suspend, continued })
+        Ok(Self { leave, suspend, continued, continued_at: None })
     }
 
     /// The next wish. Cancel-safe.
     pub(in super::super) async fn next(&mut self) -> Wish {
-        tokio::select! {
-            // Whoever ends a stopped program lets it go on too.
-            biased;
-            _ = self.leave.next() => Wish::Leave,
-            () = held::panicked() => Wish::Leave,
-            _ = self.continued.recv() => Wish::Continued,
-            _ = self.suspend.recv() => Wish::Suspend,
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.leave.next() => return Wish::Leave,
+                () = held::panicked() => return Wish::Leave,
+                _ = self.continued.recv() => {
+                    let grace = if held::is_in_foreground() { Duration::ZERO } else { GRACE };
+                    self.continued_at = Some(Instant::now() + grace);
+                }
+                () = sleep_until(self.continued_at.unwrap_or_else(Instant::now)), if self.continued_at.is_some() => {
+                    self.continued_at = None;
+                    return Wish::Continued;
+                }
+                _ = self.suspend.recv() => return Wish::Suspend,
+            }
         }
     }
 }
