@@ -5,9 +5,10 @@
 mod program;
 
 use program::{PATIENCE, RunningServer, Sandbox, unused_port};
-use rexpect::process::WaitStatus;
+use rexpect::process::{Signal, WaitStatus};
 use rexpect::reader::Options;
 use rexpect::session::{PtySession, spawn_with_options};
+use rustix::termios::{LocalModes, tcgetattr};
 
 const QUESTION: &str = "Trust it and remember it? (yes, no, or paste the identity that it should have): ";
 const PROMPT: &str = "Enter your Query: Eg SetA-One or type 'exit' to quit: ";
@@ -320,4 +321,31 @@ fn a_person_is_asked_for_data_until_there_is_no_more() {
         printed.contains("Data format: xml\n{\"first_name\": \"Ada\", \"last_name\": \"Lovelace\"}\n"),
         "{printed}"
     );
+}
+
+#[test]
+fn a_signal_at_a_prompt_leaves_the_terminal_as_it_was() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve(&["--kex", "x25519"]);
+    let url = server.url();
+    for (args, prompt) in [
+        (&["log", url, "--user", "ann"][..], "Password: "),
+        (&["chat", url, "--user", "ann", "--plain"], "Password: "),
+        (&["log", url], MESSAGE_PROMPT),
+        (&["query", url], PROMPT),
+        (&["submit", url], "First Name: "),
+    ] {
+        for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+            let mut terminal = Terminal::open(&sandbox, args);
+            let file = terminal.0.process().get_file_handle().unwrap();
+            let mut before = tcgetattr(&file).unwrap();
+            terminal.sees(prompt);
+            // The prompt is shown when the modes are changed already; rexpect alone has changed this one.
+            before.local_modes -= LocalModes::ECHO;
+            assert!(!tcgetattr(&file).unwrap().local_modes.contains(LocalModes::ICANON), "{args:?}");
+            terminal.0.process_mut().signal(signal).unwrap();
+            assert_eq!(terminal.ends().1, 2, "{args:?} {signal}");
+            assert_eq!(format!("{:?}", tcgetattr(&file).unwrap()), format!("{before:?}"), "{args:?} {signal}");
+        }
+    }
 }

@@ -10,12 +10,13 @@ use fernwire::client::account::{LoginError, Welcome, load_password};
 use fernwire::model::name::UserName;
 use fernwire::model::password::{MIN_PASSWORD, Password};
 use fernwire::protocol::ErrorCode;
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::cli::AccountArgs;
 use crate::connect::{Server, variable};
 use crate::output;
+use crate::signals::Kept;
 
 /// What is missing where nobody can be asked.
 pub(crate) const NOBODY_TO_ASK: &str =
@@ -234,23 +235,18 @@ fn read_hidden(text: &str) -> anyhow::Result<Zeroizing<String>> {
 
 /// The terminal shows nothing of what is typed, and leaves even Ctrl-C to us, until this is dropped: a program that dies
 /// of it would leave a terminal that shows nothing.
-struct Quiet(Termios);
+struct Quiet {
+    _kept: Kept,
+}
 
 impl Quiet {
     fn begin() -> io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut quiet = before.clone();
+        let kept = Kept::begin()?;
+        let mut quiet = tcgetattr(io::stdin())?;
         quiet.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
         quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(io::stdin(), OptionalActions::Now, &quiet)?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+        Ok(Self { _kept: kept })
     }
 }

@@ -5,26 +5,28 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::signals::Listener;
+
 /// How long the rest of the program has to end by itself, and to say what is not known.
 const NOTICE: Duration = Duration::from_secs(1);
 
 /// SIGINT and SIGTERM alike: both ask a client to finish what it has begun.
 pub(crate) struct Wishes {
     interrupts: Signal,
-    terminations: Signal,
+    terminations: Listener,
 }
 
 impl Wishes {
     /// From now on, neither ends the program by itself.
     pub(crate) fn heard() -> io::Result<Self> {
-        Ok(Self { interrupts: signal(SignalKind::interrupt())?, terminations: signal(SignalKind::terminate())? })
+        Ok(Self { interrupts: signal(SignalKind::interrupt())?, terminations: Listener::to_terminations()? })
     }
 
     /// The next wish that it should end. Cancel-safe.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupts.recv() => {}
-            _ = self.terminations.recv() => {}
+            () = self.terminations.recv() => {}
         }
     }
 }

@@ -24,6 +24,7 @@ mod man;
 mod output;
 mod query;
 mod serve;
+mod signals;
 mod state;
 mod submit;
 mod systemd;

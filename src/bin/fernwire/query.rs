@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::cli::QueryArgs;
 use crate::connect::Server;
 use crate::output;
+use crate::signals::Kept;
 
 const PROMPT: &str = "Enter your Query: Eg SetA-One or type 'exit' to quit: ";
 
@@ -192,7 +193,7 @@ impl Prompt {
 /// Reads a line on a thread of its own, so that the session lives on meanwhile.
 async fn read_line(mut editor: Editor) -> anyhow::Result<(Editor, rustyline::Result<String>)> {
     let reading = tokio::task::spawn_blocking(move || {
-        let line = editor.readline(PROMPT);
+        let line = Kept::begin().map_err(ReadlineError::from).and_then(|_kept| editor.readline(PROMPT));
         (editor, line)
     });
     Ok(reading.await?)

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{DISCONNECT, Form, failed, note_on};
 use crate::output;
+use crate::signals::Kept;
 
 const PROMPT: &str = "Enter a message: ";
 
@@ -23,7 +24,7 @@ pub(super) async fn run(lines: Lines, mut events: Events, form: Form) -> anyhow:
     let mut printer = editor.create_external_printer()?;
     loop {
         let mut reading = tokio::task::spawn_blocking(move || {
-            let line = editor.readline(PROMPT);
+            let line = Kept::begin().map_err(ReadlineError::from).and_then(|_kept| editor.readline(PROMPT));
             (editor, line)
         });
         let line;

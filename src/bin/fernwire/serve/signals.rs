@@ -1,9 +1,10 @@
 //! What ends a server, and what makes it load its certificate anew.
 
-use std::fs;
 use std::io::{self, IsTerminal};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::signals::is_hangup_ignored;
 
 /// SIGINT, SIGTERM and SIGHUP, from the moment on that this is made.
 pub(crate) struct Signals {
@@ -65,12 +66,4 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
-}
-
-/// Whether this process began with SIGHUP ignored, as `nohup` has it. Where that cannot be read, it did not.
-fn is_hangup_ignored() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // The lowest bit is signal 1, which SIGHUP is.
-    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

@@ -11,6 +11,7 @@ use rustyline::history::MemHistory;
 
 use super::written;
 use crate::output;
+use crate::signals::Kept;
 
 type Editor = rustyline::Editor<(), MemHistory>;
 
@@ -97,7 +98,7 @@ impl Answers {
             Self::Terminal(place) => {
                 let mut editor = place.take().ok_or_else(|| anyhow!("the terminal is not free"))?;
                 let reading = tokio::task::spawn_blocking(move || {
-                    let line = editor.readline(question);
+                    let line = Kept::begin().map_err(ReadlineError::from).and_then(|_kept| editor.readline(question));
                     (editor, line)
                 });
                 let (editor, line) = reading.await?;

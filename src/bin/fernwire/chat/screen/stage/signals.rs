@@ -1,8 +1,6 @@
 //! What others want of the program: that it leaves, stops, or goes on.
 
-use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal as Number, getpgid, getpgrp, getpid, getppid, getsid, kill_current_process_group};
@@ -10,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::held;
+use crate::signals::Listener;
 
 /// How long a terminal may take to be given back before the program ends all the same.
 const NOTICE: Duration = Duration::from_secs(1);
@@ -71,23 +70,33 @@ impl Signals {
 }
 
 /// The signals that want the program to end.
-struct Wanted(Vec<(SignalKind, Signal)>);
+struct Wanted {
+    hangups: Listener,
+    interrupts: Signal,
+    terminations: Listener,
+    quits: Listener,
+}
 
 impl Wanted {
     fn new() -> io::Result<Self> {
-        // SIGHUP before the others: of two that have come at once, it is the first.
-        let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
-        Ok(Self(kinds.into_iter().map(|kind| Ok((kind, signal(kind)?))).collect::<io::Result<_>>()?))
+        Ok(Self {
+            hangups: Listener::to_hangups()?,
+            interrupts: signal(SignalKind::interrupt())?,
+            terminations: Listener::to_terminations()?,
+            quits: Listener::to_quits()?,
+        })
     }
 
-    /// The next of them. Cancel-safe.
-    async fn next(&mut self) -> SignalKind {
-        poll_fn(|context| {
-            let heard =
-                self.0.iter_mut().find_map(|(kind, signal)| signal.poll_recv(context).is_ready().then_some(*kind));
-            heard.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+    /// The next of them, and whether it says that the terminal is gone: of two that have come at once, this is the
+    /// first. Cancel-safe.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.hangups.recv() => true,
+            _ = self.interrupts.recv() => false,
+            () = self.terminations.recv() => false,
+            () = self.quits.recv() => false,
+        }
     }
 }
 
@@ -96,7 +105,7 @@ fn end_at_the_second(mut wanted: Wanted) {
     tokio::spawn(async move {
         wanted.next().await;
         // A terminal that goes may send several SIGHUP, which are no impatience.
-        while wanted.next().await == SignalKind::hangup() {}
+        while wanted.next().await {}
         let giving = tokio::task::spawn_blocking(held::give_back);
         let _ = tokio::time::timeout(NOTICE, giving).await;
         std::process::exit(2);
