@@ -1,5 +1,7 @@
 //! What lies over the conversation for a while.
 
+use std::collections::HashSet;
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::place::Place;
@@ -126,13 +128,13 @@ impl State {
                 topic: place.topic.clone(),
             })
             .collect();
-        let ours = |with: &Target| self.places.iter().any(|place| place.with == *with);
+        let mut known: HashSet<String> = self.places.iter().map(|place| place.with.key()).collect();
         let other_rooms = rooms.iter().map(|room| (Target::Room(room.name.clone()), room.topic.clone()));
         let people = self.places.iter().flat_map(|place| &place.members);
         let people = people.filter(|member| member.name != self.me);
         let people = people.map(|member| (Target::User(member.name.clone()), String::new()));
         for (with, note) in other_rooms.chain(people) {
-            if !ours(&with) && !items.iter().any(|item| item.target == with) {
+            if known.insert(with.key()) {
                 items.push(Item { target: with, open: false, unread: 0, mentions: 0, topic: note });
             }
         }

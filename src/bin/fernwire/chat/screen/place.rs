@@ -1,5 +1,7 @@
 //! One conversation: what is in it, how far it was read, where one looks, and what one was about to write.
 
+use std::collections::HashSet;
+
 use fernwire::client::chat::{Member, Page};
 use fernwire::model::name::{Target, UserName};
 use fernwire::protocol::chat::{Conversation, MAX_PAGE};
@@ -246,34 +248,28 @@ impl Place {
 
     /// Who came and went.
     pub(super) fn note_presence(&mut self, joined: &[UserName], left: &[UserName], more: u64) -> bool {
-        let mut unknown = false;
-        for name in joined {
-            match self.members.iter_mut().find(|member| member.name == *name) {
-                Some(member) => member.present = true,
-                None => unknown = true,
-            }
-        }
-        for member in self.members.iter_mut().filter(|member| left.contains(&member.name)) {
-            member.present = false;
+        let mut here: HashSet<String> = joined.iter().map(UserName::key).collect();
+        let away: HashSet<String> = left.iter().map(UserName::key).collect();
+        for member in &mut self.members {
+            let key = member.name.key();
+            member.present |= here.remove(&key);
+            member.present &= !away.contains(&key);
         }
         self.timeline.moved(self.last, joined, left, more);
-        unknown
+        // Who is not among the members.
+        !here.is_empty()
     }
 
     /// Whose names Tab may complete here: those who spoke last first.
     pub(super) fn people(&self, me: &UserName) -> Vec<String> {
-        let mut people: Vec<String> = Vec::new();
         let spoke = self.timeline.speakers().take(SPEAKERS);
         let members = self.members.iter().map(|member| &member.name);
         let other = match &self.with {
             Target::User(name) => Some(name),
             Target::Room(_) => None,
         };
-        for name in spoke.chain(members).chain(other).filter(|name| *name != me) {
-            if !people.iter().any(|known| known == name.as_str()) {
-                people.push(name.as_str().to_owned());
-            }
-        }
-        people
+        let mut known = HashSet::from([me.key()]);
+        let people = spoke.chain(members).chain(other).filter(|name| known.insert(name.key()));
+        people.map(|name| name.as_str().to_owned()).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Runs of coming and going, folded into one line.
 
+use std::collections::HashMap;
+
 use fernwire::model::name::UserName;
 
 /// The most names that are shown of each kind; the others are counted.
@@ -10,6 +12,8 @@ const MAX_SHOWN: usize = 8;
 pub(super) struct Moves {
     /// Whether somebody was here before and is here now.
     people: Vec<(UserName, bool, bool)>,
+    /// Where each of them stands there, by the key of the name.
+    positions: HashMap<String, usize>,
     more: u64,
 }
 
@@ -21,7 +25,9 @@ impl Moves {
     }
 
     fn turn(&mut self, name: &UserName, here: bool) {
-        match self.people.iter_mut().find(|(known, ..)| known == name) {
+        let next = self.people.len();
+        let position = *self.positions.entry(name.key()).or_insert(next);
+        match self.people.get_mut(position) {
             Some((_, _, now)) => *now = here,
             None => self.people.push((name.clone(), !here, here)),
         }
