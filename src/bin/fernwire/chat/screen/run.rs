@@ -156,7 +156,7 @@ impl Run {
     /// Takes in what has come; the result is the end, if that is it.
     fn take(&mut self, came: Came) -> anyhow::Result<Option<anyhow::Result<()>>> {
         match came {
-            Came::Input(Some(Input::Resized)) => self.state.area = self.area(),
+            Came::Input(Some(Input::Resized)) => self.is_resized()?,
             Came::Input(Some(input)) => self.hear(input),
             // The terminal is gone.
             Came::Input(None) => self.leave_soon(),
@@ -191,6 +191,13 @@ impl Run {
         if !self.stage.suspend()? {
             self.state.flash = Some("nobody is there who could let it go on, so it was not suspended".to_owned());
         }
+        Ok(())
+    }
+
+    /// A terminal that was small for a moment may have lost what was on it, and have the size that was known again.
+    fn is_resized(&mut self) -> anyhow::Result<()> {
+        self.stage.redraw_all()?;
+        self.state.area = self.area();
         Ok(())
     }
 

@@ -105,6 +105,10 @@ impl Person<'_> {
                 self.stage.redraw_all()?;
                 Ok(Step::Changed)
             }
+            Input::Resized => {
+                self.stage.redraw_all()?;
+                Ok(form.press(input))
+            }
             input => {
                 let step = form.press(input);
                 if matches!(step, Step::Nothing) {
