@@ -29,6 +29,10 @@ impl State {
 
     fn press(&mut self, key: KeyEvent) {
         self.flash = None;
+        // The terminal is the same, whatever is shown on it.
+        if is_ctrl(key, 'l') || is_ctrl(key, 'z') {
+            return self.wishes.push(if is_ctrl(key, 'l') { Wish::Redraw } else { Wish::Suspend });
+        }
         if !matches!(self.overlay, Overlay::None) {
             // The question itself takes a second Ctrl-C for a yes.
             return match is_ctrl(key, 'c') && !matches!(self.overlay, Overlay::Leave) {
@@ -63,8 +67,6 @@ impl State {
             'c' => self.overlay = Overlay::Leave,
             'k' => self.open_switcher(),
             'f' => self.open_search(),
-            'l' => self.wishes.push(Wish::Redraw),
-            'z' => self.wishes.push(Wish::Suspend),
             _ => self.edit(key),
         }
     }

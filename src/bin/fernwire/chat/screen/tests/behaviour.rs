@@ -193,6 +193,17 @@ fn people_who_become_known_while_the_switcher_is_open_are_offered_too() {
 }
 
 #[test]
+fn the_terminal_is_drawn_anew_or_suspended_whatever_lies_over_the_conversation() {
+    let mut scene = Scene::new(80, 20);
+    scene.key(KeyCode::F(1));
+    scene.ctrl('l');
+    scene.ctrl('z');
+    assert!(has(&scene, "Help: Esc closes it"), "{}", scene.screen());
+    let wished = scene.wished();
+    assert!(wished.contains(&Wish::Redraw) && wished.contains(&Wish::Suspend), "{wished:?}");
+}
+
+#[test]
 fn a_room_that_is_gone_leaves_what_was_written() {
     let mut scene = Scene::new(80, 20);
     scene.conversation("#rust", "", 0, 0);
