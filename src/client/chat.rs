@@ -108,6 +108,8 @@ struct Shared {
     /// What is to be told to have been read, by conversation. A std mutex: held for map operations, never across an await.
     reads: Mutex<HashMap<String, (Target, u64)>>,
     read_more: Notify,
+    /// Somebody does not want to wait for the next attempt.
+    try_now: Notify,
 }
 
 /// A post and its place in the outbox.
@@ -225,6 +227,7 @@ impl Chat {
             room: Arc::new(Semaphore::new(MAX_OUTBOX)),
             reads: Mutex::default(),
             read_more: Notify::new(),
+            try_now: Notify::new(),
         });
         let (posts, queued) = mpsc::unbounded_channel();
         let (questions, asked) = mpsc::channel(MAX_QUESTIONS);
@@ -357,6 +360,11 @@ impl Chat {
     pub fn mark_read(&self, with: &Target, seq: u64) {
         self.shared.note_read(with.clone(), seq);
         self.shared.read_more.notify_one();
+    }
+
+    /// Ends the pause before the next attempt to connect, if there is one.
+    pub fn try_now(&self) {
+        self.shared.try_now.notify_waiters();
     }
 
     /// Leaves when everything that was posted is acknowledged or has failed; [`Event::Ended`] comes last. What is posted

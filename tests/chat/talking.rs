@@ -1,6 +1,9 @@
 //! People who talk over the real server, with wires that break and a server that stops.
 
-use fernwire::client::chat::{AskError, ChatError, Event, Login, Moderation, Page};
+use std::time::Duration;
+
+use fernwire::client::chat::{AskError, ChatError, ChatOptions, Event, Login, Moderation, Page};
+use fernwire::client::reconnect::Pauses;
 use fernwire::model::name::Target;
 use fernwire::model::password::Password;
 use fernwire::protocol::ErrorCode;
@@ -117,6 +120,25 @@ async fn a_server_that_was_started_again_goes_on_where_it_was() {
     let bob = place.login("bob").await;
     assert_eq!(bob.screen, ["#lobby 1 ada: before", "#lobby 2 ada: while it was away"]);
     assert_eq!(ada.screen, bob.screen);
+}
+
+#[tokio::test]
+async fn nobody_has_to_wait_for_the_next_attempt() {
+    let mut place = Place::open().await;
+    drop(place.signup("ada").await);
+    let day = Duration::from_secs(24 * 3600);
+    let login = Login::Password { name: "ada".parse().unwrap(), password: Password::new("Correct-1-horse") };
+    let pauses = Pauses { first: day, longest: day, ..Pauses::default() };
+    let mut ada = Person::enter(ChatOptions { pauses, ..place.options(login) }).await;
+    place.stop().await;
+    // The first attempt is at once, the next some time of this day.
+    let is_long = |event: &Event| matches!(event, Event::Down { retry_in, .. } if !retry_in.is_zero());
+    ada.until(is_long).await;
+    ada.chat.try_now();
+    ada.until(is_long).await;
+    place.start().await;
+    ada.chat.try_now();
+    ada.until(|event| matches!(event, Event::Ready)).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The task that owns the connection: connects, logs in, joins, works, and begins again when it is lost.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,11 +136,16 @@ impl Link {
                 Break::Ended(error) => return Err(error),
                 Break::Lost { reason, pause } => {
                     let retry_in = self.backoff.lost().max(pause);
+                    // From before it is told, so that an answer to that is heard.
+                    let mut try_now = pin!(self.shared.try_now.notified());
+                    try_now.as_mut().enable();
                     if tell(&self.events, Event::Down { reason, retry_in }).await.is_err() {
                         return Ok(());
                     }
                     tokio::select! {
                         () = tokio::time::sleep(retry_in) => {}
+                        // The server's own wish to be left alone goes first.
+                        () = try_now, if pause.is_zero() => {}
                         () = leave_if_done(&mut self.left, &mut self.posting, &mut self.asking) => return Ok(()),
                     }
                 }
