@@ -29,7 +29,7 @@ pub(super) fn draw(state: &State, now: Instant, buffer: &mut Buffer) -> Option<P
     if let (Some(area), Some(place)) = (areas.members, state.here()) {
         sides::members(state, place, area, buffer);
     }
-    title(state, areas.title, buffer);
+    title(state, areas.title, now, buffer);
     messages(state, areas.messages, now, buffer);
     banner(state, areas.banner, buffer);
     state_line::draw(state, areas.state, now, buffer);
@@ -44,7 +44,7 @@ pub(super) fn draw(state: &State, now: Instant, buffer: &mut Buffer) -> Option<P
     }
 }
 
-fn title(state: &State, area: Rect, buffer: &mut Buffer) {
+fn title(state: &State, area: Rect, now: Instant, buffer: &mut Buffer) {
     if area.height == 0 {
         return;
     }
@@ -57,9 +57,10 @@ fn title(state: &State, area: Rect, buffer: &mut Buffer) {
         }
         Some(Place { with, topic, .. }) => (with.to_string(), topic.clone()),
     };
-    let elsewhere = if state.areas().places.is_none() { unread_elsewhere(state) } else { String::new() };
+    let elsewhere = unread_elsewhere(state);
+    let mark = if is_mark_above(state, now) { " ↑ Alt-U: new" } else { "" };
     let below = if state.here().is_some_and(|place| place.anchor.is_some()) { " ↓ Esc: to the end" } else { "" };
-    let below = line(&[(theme.unread(), &elsewhere), (theme.key(), below)], area.width);
+    let below = line(&[(theme.unread(), &elsewhere), (theme.key(), mark), (theme.key(), below)], area.width);
     let room = area.width.saturating_sub(below.width());
     let dash = if about.is_empty() { "" } else { " - " };
     let text = line(&[(theme.title(), &name), (theme.quiet(), dash), (theme.quiet(), &about)], room);
@@ -67,9 +68,21 @@ fn title(state: &State, area: Rect, buffer: &mut Buffer) {
     below.draw(area.right() - below.width(), area.y, area.right(), buffer);
 }
 
-/// What the list of conversations would say, where it has no room.
+/// Whether what is new here begins above what is in view.
+fn is_mark_above(state: &State, now: Instant) -> bool {
+    let Some((place, mark)) = state.here().and_then(|place| Some((place, place.mark?))) else { return false };
+    let first = state.window(now).seqs.into_iter().min();
+    mark < place.last() && first.is_some_and(|first| first > mark + 1)
+}
+
+/// What the list of conversations would say, were there room for it.
 fn unread_elsewhere(state: &State) -> String {
-    let others = || state.places.iter().enumerate().filter(|(position, _)| *position != state.current);
+    let in_view = state.areas().places.map_or(0..0, |area| {
+        let first = first_place(state, area.height);
+        first..first + usize::from(area.height)
+    });
+    let is_elsewhere = |position: &usize| *position != state.current && !in_view.contains(position);
+    let others = || state.places.iter().enumerate().filter(|(position, _)| is_elsewhere(position));
     let unread: u64 = others().map(|(_, place)| place.unread()).sum();
     let sign = if others().any(|(_, place)| place.unread_mentions > 0) { "@" } else { "" };
     if unread == 0 { String::new() } else { format!(" {sign}{unread} unread: Alt-A") }
@@ -79,6 +92,10 @@ fn unread_elsewhere(state: &State) -> String {
 fn messages(state: &State, area: Rect, now: Instant, buffer: &mut Buffer) {
     let Some(place) = state.here() else { return };
     let window = state.look(place, now).window(place.anchor, usize::from(area.height));
+    if window.rows.is_empty() && area.height > 0 {
+        let hint = "Nothing was said here yet. Write below; F1 shows keys, /join #ROOM opens a room.";
+        line(&[(state.theme.quiet(), hint)], area.width).draw(area.x, area.bottom() - 1, area.right(), buffer);
+    }
     let blank = area.height.saturating_sub(u16::try_from(window.rows.len()).unwrap_or(u16::MAX));
     for (row, y) in window.rows.iter().zip(area.y + blank..area.bottom()) {
         row.draw(area.x, y, area.right(), buffer);
@@ -96,10 +113,11 @@ fn input(state: &State, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     if area.height == 0 || area.width <= PROMPT {
         return None;
     }
-    line(&[(state.theme.key(), "> ")], PROMPT).draw(area.x, area.y, area.right(), buffer);
     let (rows, (column, row)) = state.editor().rows(area.width - PROMPT);
     // The cursor's row is always there.
     let hidden = (row + 1).saturating_sub(area.height);
+    let sign = if hidden > 0 { "↑ " } else { "> " };
+    line(&[(state.theme.key(), sign)], PROMPT).draw(area.x, area.y, area.right(), buffer);
     for (text, y) in rows.iter().skip(usize::from(hidden)).zip(area.y..area.bottom()) {
         text.draw(area.x + PROMPT, y, area.right(), buffer);
     }
@@ -118,7 +136,8 @@ impl State {
             return Some((self.theme.warning(), what));
         }
         self.down.as_ref().map(|down| {
-            let text = format!("No connection: {}. What you write is kept, and sent when there is one.", down.reason);
+            let text =
+                format!("No connection: {}. What you write is kept; Enter on an empty line tries now.", down.reason);
             (self.theme.bad(), text)
         })
     }

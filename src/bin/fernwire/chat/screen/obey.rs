@@ -29,10 +29,14 @@ impl State {
                 self.join(room);
                 Ok(())
             }
-            Command::Leave(room) => self.room(room).map(|room| self.wishes.push(Wish::Leave(room))),
+            Command::Leave(None) if matches!(self.with(), Ok(Target::User(_))) => {
+                self.close_here();
+                Ok(())
+            }
+            Command::Leave(room) => self.room(room).map(|room| self.leave_room(room)),
             Command::Names(room) => self.room(room).map(|room| {
                 self.names_asked = true;
-                self.wishes.push(Wish::Names(room));
+                self.wish_when_connected(Wish::Names(room));
             }),
             Command::Rooms => {
                 self.open_switcher();
@@ -61,11 +65,28 @@ impl State {
         done.map_err(|why: &str| self.flash = Some(why.to_owned())).is_ok()
     }
 
+    /// What is asked of the server while there is none is asked when it is back.
+    pub(super) fn wish_when_connected(&mut self, wish: Wish) {
+        if self.down.is_some() {
+            self.flash = Some("no connection; this is done as soon as there is one".to_owned());
+        }
+        self.wishes.push(wish);
+    }
+
+    fn leave_room(&mut self, room: RoomName) {
+        // One that is none of ours is only closed.
+        let outside = self.position(&Target::Room(room.clone())).filter(|position| !self.places[*position].is_ours());
+        match outside {
+            Some(position) if position == self.current => self.close_here(),
+            _ => self.wish_when_connected(Wish::Leave(room)),
+        }
+    }
+
     /// Goes to a room, and becomes a member of it if need be.
     pub(super) fn join(&mut self, room: RoomName) {
         match self.position(&Target::Room(room.clone())).filter(|position| self.places[*position].is_ours()) {
             Some(position) => self.go(position),
-            None => self.wishes.push(Wish::Join(room)),
+            None => self.wish_when_connected(Wish::Join(room)),
         }
     }
 
@@ -85,7 +106,7 @@ impl State {
     fn topic(&mut self, topic: Option<String>) -> Result<(), &'static str> {
         let room = self.room(None)?;
         match topic {
-            Some(topic) => self.wishes.push(Wish::Topic { room, topic }),
+            Some(topic) => self.wish_when_connected(Wish::Topic { room, topic }),
             None => {
                 let topic = self.here().map_or("", |place| &place.topic);
                 let told = if topic.is_empty() { "no topic".to_owned() } else { format!("the topic: {topic}") };
@@ -118,7 +139,7 @@ impl State {
     fn moderate(&mut self, order: Order) -> Result<(), &'static str> {
         let room = self.room(None)?;
         let Order { measure, name, lasting, address, reason } = order;
-        self.wishes.push(Wish::Moderate(Moderation { room, name, measure, lasting, address, reason }));
+        self.wish_when_connected(Wish::Moderate(Moderation { room, name, measure, lasting, address, reason }));
         Ok(())
     }
 }

@@ -34,7 +34,14 @@ impl State {
                 KeyCode::Up => *row = row.saturating_sub(1),
                 KeyCode::PageDown | KeyCode::Char(' ') => *row = row.saturating_add(10),
                 KeyCode::PageUp => *row = row.saturating_sub(10),
-                _ => self.overlay = Overlay::None,
+                _ => {
+                    self.overlay = Overlay::None;
+                    // Whoever goes on writing has read enough.
+                    if matches!(key.code, KeyCode::Char(_)) && key.modifiers.difference(KeyModifiers::SHIFT).is_empty()
+                    {
+                        self.edit(key);
+                    }
+                }
             },
             Overlay::Leave => self.press_leave(key),
             Overlay::Switcher(switcher) => match switcher.press(key) {
@@ -76,7 +83,7 @@ impl State {
     fn press_leave(&mut self, key: KeyEvent) {
         let is_ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            KeyCode::Char('y' | 'Y') | KeyCode::Enter => self.quit(),
+            KeyCode::Char('y' | 'Y') => self.quit(),
             _ if is_ctrl_c => self.quit(),
             _ => self.overlay = Overlay::None,
         }
@@ -91,7 +98,7 @@ impl State {
 
     pub(super) fn open_search(&mut self) {
         self.overlay = Overlay::Search;
-        self.search.is_open = true;
+        self.search.open();
     }
 
     fn close_search(&mut self) {
@@ -106,6 +113,7 @@ impl State {
 
     /// The rooms of the server have come.
     pub(super) fn offer_rooms(&mut self, rooms: Vec<Room>) {
+        self.rooms = rooms.iter().map(|room| room.name.to_string()).collect();
         let items = self.items(&rooms);
         if let Overlay::Switcher(switcher) = &mut self.overlay {
             switcher.update(items);

@@ -40,6 +40,8 @@ pub(super) struct Place {
     /// The last entry that there is on the server, as far as is known.
     last: u64,
     read: u64,
+    /// What the server knows to have been read.
+    told: u64,
     /// The last entry that was read when one last left.
     pub(super) mark: Option<u64>,
     /// How many of what is unread name the reader.
@@ -92,6 +94,7 @@ impl Place {
             centred: false,
             last: 0,
             read: 0,
+            told: 0,
             mark: None,
             unread_mentions: 0,
             loading: None,
@@ -151,7 +154,8 @@ impl Place {
         self.topic.clone_from(&conversation.topic);
         self.operator = conversation.operator;
         self.last = self.last.max(conversation.last);
-        self.read = self.read.max(conversation.read.min(conversation.last));
+        self.told = conversation.read.min(conversation.last);
+        self.read = self.read.max(self.told);
         self.tried.clear();
         if self.unread() == 0 {
             self.unread_mentions = 0;
@@ -165,7 +169,7 @@ impl Place {
     pub(super) fn set_back(&mut self, last: u64) {
         if last < self.last {
             self.timeline.cut(last);
-            (self.last, self.read) = (last, self.read.min(last));
+            (self.last, self.read, self.told) = (last, self.read.min(last), self.told.min(last));
             self.mark = self.mark.map(|mark| mark.min(last));
         }
     }
@@ -202,17 +206,22 @@ impl Place {
         self.timeline.last_seq() < self.last
     }
 
+    /// The number of the last entry that there is.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
     pub(super) fn unread(&self) -> u64 {
         self.last.saturating_sub(self.read)
     }
 
     /// Everything that is here has been seen. The number to tell the server, if it is news.
     pub(super) fn note_read(&mut self) -> Option<u64> {
-        let seen = self.timeline.last_seq();
+        self.read = self.read.max(self.timeline.last_seq());
         self.unread_mentions = 0;
-        (seen > self.read).then(|| {
-            self.read = seen;
-            seen
+        (self.read > self.told).then(|| {
+            self.told = self.read;
+            self.read
         })
     }
 
@@ -233,6 +242,9 @@ impl Place {
     fn wanted(&self, window: &Window, height: usize) -> Option<(Page, u32)> {
         if self.loading.is_some() {
             return None;
+        }
+        if let Some(seq) = self.found.filter(|seq| self.centred && !self.timeline.has(*seq)) {
+            return Some((Page::After(seq.saturating_sub(1)), PAGE));
         }
         if self.is_behind() && window.ends_at_the_end() {
             let from_here = self.anchor.map(|_| Page::After(self.timeline.last_seq()));

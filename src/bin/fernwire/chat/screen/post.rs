@@ -14,6 +14,8 @@ pub(super) struct Post {
     pub(super) style: Style,
     pub(super) text: String,
     pub(super) fate: Fate,
+    /// Since when the server could have answered; none while there is no connection.
+    pub(super) since: Option<Instant>,
 }
 
 /// How far it has come.

@@ -1,5 +1,6 @@
 //! The loop: keys, events and answers come in, wishes go out, and what has changed is drawn.
 
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -60,8 +61,9 @@ pub(in super::super) async fn run(server: Server, account: Account, args: ChatAr
         patient: true,
     })?;
     let (answers, answered) = mpsc::unbounded_channel();
+    let changes = make_in_order(answers.clone());
     let deaf_until = typed_ahead.map(|when| when.into_std() + TYPING_PAUSE);
-    let mut run = Run { stage, state, chat, answers, deaf_until, leave_by: None };
+    let mut run = Run { stage, state, chat, answers, changes, deaf_until, leave_by: None };
     let ended = run.talk(Sources { inputs, events, answered, signals }).await;
     run.stage.give_back();
     let code = run.say_what_was_not_sent();
@@ -106,11 +108,15 @@ impl Sources {
     }
 }
 
+type Change = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
 struct Run {
     stage: Stage,
     state: State,
     chat: Chat,
     answers: mpsc::UnboundedSender<Answer>,
+    /// What changes something, made one after the other.
+    changes: mpsc::UnboundedSender<Change>,
     /// Until then what is typed is not for the chat.
     deaf_until: Option<Instant>,
     /// When it ends, sent or not.
@@ -250,17 +256,18 @@ impl Run {
                 self.state.answered(Answer::Posted { number, to, result });
             }
             Wish::Read(with, seq) => chat.mark_read(&with, seq),
+            Wish::TryNow => chat.try_now(),
             Wish::Bell => self.stage.bell()?,
             Wish::Redraw => self.stage.redraw_all()?,
             Wish::Suspend => self.suspend()?,
             Wish::Quit => chat.quit(),
             // Seen to by the caller.
             Wish::QuitNow => {}
-            Wish::Join(room) => self.ask(async move {
+            Wish::Join(room) => self.change(async move {
                 let result = chat.join(&room).await;
                 Answer::Joined { room, result }
             }),
-            Wish::Leave(room) => self.ask(async move {
+            Wish::Leave(room) => self.change(async move {
                 let result = chat.leave(&room).await;
                 Answer::Left { room, result }
             }),
@@ -277,10 +284,16 @@ impl Run {
                 Answer::Names { room, result }
             }),
             Wish::Rooms => self.ask(async move { Answer::Rooms(chat.rooms().await) }),
-            Wish::Topic { room, topic } => self.ask(async move { Answer::Done(chat.topic(&room, topic).await) }),
-            Wish::Moderate(moderation) => self.ask(async move { Answer::Done(chat.moderate(moderation).await) }),
+            Wish::Topic { room, topic } => self.change(async move { Answer::Done(chat.topic(&room, topic).await) }),
+            Wish::Moderate(moderation) => self.change(async move { Answer::Done(chat.moderate(moderation).await) }),
         }
         Ok(())
+    }
+
+    /// The same, after all changes that were wished for before it.
+    fn change(&self, change: impl Future<Output = Answer> + Send + 'static) {
+        // Its receiver lives as long as this does.
+        let _ = self.changes.send(Box::pin(change));
     }
 
     /// Waits for an answer beside everything else.
@@ -309,4 +322,16 @@ impl Run {
         }
         ExitCode::from(if unsettled == 0 { 0 } else { 2 })
     }
+}
+
+/// Makes changes one after the other, each when the one before is answered.
+fn make_in_order(answers: mpsc::UnboundedSender<Answer>) -> mpsc::UnboundedSender<Change> {
+    let (changes, mut wanted) = mpsc::unbounded_channel::<Change>();
+    tokio::spawn(async move {
+        while let Some(change) = wanted.recv().await {
+            // Nobody waits for it after the end.
+            let _ = answers.send(change.await);
+        }
+    });
+    changes
 }

@@ -1,7 +1,7 @@
 //! Search in all conversations, as it is typed.
 
 use fernwire::client::chat::{AskError, Hit};
-use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::editor::{Editor, TooLong};
 use super::wish::Wish;
@@ -26,6 +26,8 @@ pub(super) struct Search {
     more: bool,
     pub(super) error: Option<String>,
     pub(super) is_open: bool,
+    /// The words are those of the last time: the first letter begins others.
+    is_old: bool,
 }
 
 /// What a key in it means.
@@ -47,10 +49,20 @@ impl Search {
             more: false,
             error: None,
             is_open: false,
+            is_old: false,
         }
     }
 
+    pub(super) fn open(&mut self) {
+        (self.is_open, self.is_old) = (true, true);
+    }
+
     pub(super) fn press(&mut self, key: KeyEvent) -> Outcome {
+        let is_letter =
+            matches!(key.code, KeyCode::Char(_)) && key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
+        if std::mem::replace(&mut self.is_old, false) && is_letter {
+            self.query.take();
+        }
         match key.code {
             KeyCode::Esc => return Outcome::Close,
             KeyCode::Enter => {
@@ -119,8 +131,11 @@ impl Search {
     }
 
     /// What there is to say of it.
-    pub(super) fn state(&self) -> String {
+    pub(super) fn state(&self, is_connected: bool) -> String {
         match (&self.error, self.hits.len()) {
+            _ if self.is_pending() && !is_connected => {
+                "no connection; it is searched as soon as there is one".to_owned()
+            }
             _ if self.is_pending() => "searching…".to_owned(),
             (Some(error), _) => error.clone(),
             (None, _) if self.wanted().chars().count() < MIN_LETTERS => {

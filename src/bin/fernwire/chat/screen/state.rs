@@ -1,6 +1,6 @@
 //! All that the screen knows: it learns from the client's events and from answers, and wishes for what it cannot do.
 //!
-//! Nothing in here waits, writes or reads a clock, so that every screen can be made in a test.
+//! Nothing in here waits or writes, so that every screen can be made in a test.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ use super::timeline::Said;
 use super::view::{Anchor, Look, Window};
 use super::wish::Wish;
 
+/// An answer that takes longer than this is worth a word.
+pub(super) const LATE: Duration = Duration::from_secs(5);
 /// The most mentions that are collected.
 const MAX_MENTIONS: usize = 200;
 
@@ -64,6 +66,8 @@ pub(super) struct State {
     /// Somebody has asked who is there.
     pub(super) names_asked: bool,
     pub(super) leaving: bool,
+    /// The server's rooms, as they were told last.
+    pub(super) rooms: Vec<String>,
     last_post: u32,
     pub(super) wishes: Vec<Wish>,
 }
@@ -109,6 +113,7 @@ impl State {
             missed_mention: false,
             names_asked: false,
             leaving: false,
+            rooms: Vec::new(),
             last_post: 0,
             wishes: Vec::new(),
         };
@@ -252,11 +257,25 @@ impl State {
         self.last_post += 1;
         let number = self.last_post;
         let place = self.place(to);
-        let post = Post { number, id: None, style, text: text.clone(), fate: Fate::Sending };
+        let post = Post { number, id: None, style, text: text.clone(), fate: Fate::Sending, since: None };
         place.timeline.posts_mut().push(post);
         place.mark = None;
         place.look_at_end();
         self.wishes.push(Wish::Post { number, to: to.clone(), style, text });
+    }
+
+    /// Since when the server owes an answer to a post, if it does.
+    pub(super) fn unanswered_since(&self) -> Option<Instant> {
+        let posts = self.places.iter().flat_map(|place| place.timeline.posts());
+        posts.filter(|post| post.fate == Fate::Sending).filter_map(|post| post.since).min()
+    }
+
+    /// Posts are waited for from now on, if they can be answered.
+    fn note_waiting(&mut self, now: Instant) {
+        let is_up = self.down.is_none();
+        for post in self.places.iter_mut().flat_map(|place| place.timeline.posts_mut()) {
+            post.since = if is_up { post.since.or(Some(now)) } else { None };
+        }
     }
 
     /// Says again what was not taken in this conversation.
@@ -269,10 +288,31 @@ impl State {
         any
     }
 
-    /// Forgets what was not taken in this conversation.
+    /// Forgets the last of what was not taken in this conversation.
     pub(super) fn drop_failed(&mut self) -> bool {
-        let Some(place) = self.here_mut() else { return false };
-        place.timeline.posts_mut().extract_if(.., |post| post.has_failed()).count() > 0
+        let Some(posts) = self.here_mut().map(|place| place.timeline.posts_mut()) else { return false };
+        let last = posts.iter().rposition(Post::has_failed);
+        last.map(|last| posts.remove(last)).is_some()
+    }
+
+    /// Goes to the first of what is new here.
+    pub(super) fn go_to_mark(&mut self) {
+        let Some(place) = self.here_mut() else { return };
+        match place.mark.filter(|mark| *mark < place.last()) {
+            Some(mark) => {
+                (place.anchor, place.found, place.centred) = (Some(Anchor::entry(mark + 1)), Some(mark + 1), true)
+            }
+            None => self.flash = Some("nothing here is new since you were here last".to_owned()),
+        }
+    }
+
+    /// Goes nowhere that is none any more.
+    pub(super) fn close_here(&mut self) {
+        if self.current < self.places.len() {
+            self.places.remove(self.current);
+            self.current = self.current.saturating_sub(1);
+            self.arrive();
+        }
     }
 
     /// Where everything stands, as of the last [`State::lay_out`].
@@ -326,7 +366,9 @@ impl State {
 
     /// Puts what was looked for in the middle, as long as that is wanted.
     fn centre(&mut self) {
-        let Some((place, seq)) = self.here().and_then(|place| Some((place, place.found.filter(|_| place.centred)?)))
+        let Some((place, seq)) = self
+            .here()
+            .and_then(|place| Some((place, place.found.filter(|seq| place.centred && place.timeline.has(*seq))?)))
         else {
             return;
         };
@@ -336,6 +378,7 @@ impl State {
 
     /// After something has changed: asks for what is missing in view, and notes what has been seen.
     pub(super) fn settle(&mut self, now: Instant) {
+        self.note_waiting(now);
         self.lay_out();
         self.centre();
         let window = self.window(now);
@@ -368,12 +411,21 @@ impl State {
             _ => None,
         });
         let ends = self.down.as_ref().map(|down| down.until).into_iter().chain(waits);
+        // An answer that is late is counted up, which changes as often.
+        let late = self.unanswered_since().map(|since| now.saturating_duration_since(since));
+        let late = late.map(|late| {
+            if late < LATE {
+                LATE - late
+            } else {
+                Duration::from_secs(1) - Duration::from_nanos(late.subsec_nanos().into())
+            }
+        });
         let left = ends.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero());
         // As soon as one second less is shown.
         let until_next = left.map(|left| match left.subsec_nanos() {
             0 => Duration::from_secs(1),
             nanos => Duration::from_nanos(nanos.into()),
         });
-        until_next.min().map(|pause| now + pause)
+        until_next.chain(late).min().map(|pause| now + pause)
     }
 }

@@ -1,9 +1,10 @@
 //! What keys, the mouse and a paste do.
 
+use fernwire::model::name::{Target, UserName};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Position;
 
-use super::super::command;
+use super::super::command::{self, Command};
 use super::completion::Candidates;
 use super::editor::Pressed;
 use super::layout::PROMPT;
@@ -66,6 +67,7 @@ impl State {
         match c.to_ascii_lowercase() {
             'c' => self.overlay = Overlay::Leave,
             'k' => self.open_switcher(),
+            'x' => self.empty(),
             'f' => self.open_search(),
             _ => self.edit(key),
         }
@@ -75,6 +77,7 @@ impl State {
         match c {
             '1'..='9' => self.go(c as usize - '1' as usize),
             'a' => self.go_to_unread(),
+            'u' => self.go_to_mark(),
             'm' => self.overlay = Overlay::Mentions(0),
             'r' if self.post_again() => {}
             'r' => self.flash = Some("nothing here has failed to be sent".to_owned()),
@@ -114,7 +117,13 @@ impl State {
         }
     }
 
-    fn edit(&mut self, key: KeyEvent) {
+    /// Empties the input; Up brings it back.
+    fn empty(&mut self) {
+        let text = self.editor_mut().take();
+        self.here_mut().into_iter().for_each(|place| place.recall.push(&text));
+    }
+
+    pub(super) fn edit(&mut self, key: KeyEvent) {
         let width = self.area.width.saturating_sub(PROMPT);
         let pressed = self.editor_mut().press(key, width);
         let current = self.editor().text().to_owned();
@@ -149,8 +158,9 @@ impl State {
     fn complete(&mut self, forward: bool) {
         let me = self.me.clone();
         let people = self.here().map(|place| place.people(&me)).unwrap_or_default();
-        let rooms =
+        let mut rooms: Vec<String> =
             self.places.iter().map(|place| place.with.to_string()).filter(|name| name.starts_with('#')).collect();
+        rooms.extend(self.rooms.iter().filter(|room| !rooms.contains(room)).cloned().collect::<Vec<_>>());
         let mut completion = std::mem::take(&mut self.completion);
         completion.complete(self.editor_mut(), &Candidates { rooms, people }, forward);
         self.completion = completion;
@@ -163,16 +173,35 @@ impl State {
             return;
         }
         let command = match command::parse(&text) {
+            // A word that is said easily enough, and not alone.
+            Ok(Command::Quit) if !text.starts_with('/') => {
+                self.editor_mut().take();
+                return self.overlay = Overlay::Leave;
+            }
+            Ok(Command::Nothing) if self.down.is_some() => return self.wishes.push(Wish::TryNow),
             Ok(command) => command,
-            Err(why) => return self.flash = Some(why),
+            Err(why) => return self.go_to_named(&text, why),
         };
         let from = self.here().map(|place| place.with.clone());
+        let is_said = command.is_said();
         self.editor_mut().take();
-        if !self.obey(command) {
+        // What was to be said is kept; a command is in what can be recalled.
+        if !self.obey(command) && is_said {
             return self.editor_mut().set(&text);
         }
         let place = from.and_then(|with| self.position(&with)).map(|position| &mut self.places[position]);
         place.into_iter().for_each(|place| place.recall.push(&text));
+    }
+
+    /// `/msg NAME` alone opens a conversation; everything else that cannot be understood stays, to be mended.
+    fn go_to_named(&mut self, text: &str, why: String) {
+        match text.trim().strip_prefix("/msg ").map(|name| name.trim().parse::<UserName>()) {
+            Some(Ok(name)) => {
+                self.editor_mut().take();
+                self.go_to(&Target::User(name));
+            }
+            _ => self.flash = Some(why),
+        }
     }
 
     fn turn(&mut self, notches: isize) {

@@ -34,6 +34,8 @@ pub(super) enum Wish {
     Moderate(Moderation),
     /// Not answered, as all that follow.
     Read(Target, u64),
+    /// Connect now, and not when the pause is over.
+    TryNow,
     Bell,
     /// Draw everything anew, whatever the terminal shows.
     Redraw,

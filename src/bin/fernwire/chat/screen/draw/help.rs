@@ -10,7 +10,7 @@ use super::lists::{boxed, over};
 use crate::cli::CHAT_COMMANDS;
 
 /// What each key does.
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 20] = [
     ("Enter", "send; Alt-Enter begins a line; a paste of many lines is one message"),
     ("Tab", "complete a name, room or command; again for the next"),
     ("Up, Down", "what you sent before, at the first and last row of what you write"),
@@ -19,10 +19,12 @@ const KEYS: [(&str, &str); 18] = [
     ("Alt-Up, Alt-Down", "the conversation before, or the next"),
     ("Ctrl-K", "go anywhere by a few letters: conversations, rooms, people"),
     ("Alt-A", "to the next unread, those that name you first"),
+    ("Alt-U", "to the first of what is new here"),
     ("Alt-M", "who named you, or wrote to you alone"),
     ("Ctrl-F", "search all conversations"),
-    ("Alt-R, Alt-D", "send again, or drop, what was not sent"),
+    ("Alt-R, Alt-D", "send again what was not sent, or drop the last of it"),
     ("Ctrl-W, Ctrl-U", "delete the word before, or the line up to here"),
+    ("Ctrl-X", "empty what you write; Up brings it back"),
     ("Ctrl-L", "draw everything anew"),
     ("Ctrl-Z", "suspend; `fg` comes back"),
     ("Ctrl-C", "leave, after a question"),
@@ -38,7 +40,7 @@ const WIDTH: u16 = 90;
 
 pub(super) fn draw(state: &State, first: u16, buffer: &mut Buffer) -> Option<Position> {
     let area = centred(over(state), WIDTH, u16::MAX);
-    let inner = boxed(state, area, "Help: Esc closes it", buffer);
+    let inner = boxed(state, area, "Help: PageDown goes on, Esc closes it", buffer);
     let rows = rows(state, inner.width);
     let last_first = rows.len().saturating_sub(usize::from(inner.height));
     let first = usize::from(first).min(last_first);

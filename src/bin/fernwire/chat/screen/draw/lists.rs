@@ -40,17 +40,32 @@ pub(super) fn boxed(state: &State, area: Rect, title: &str, buffer: &mut Buffer)
 }
 
 pub(super) fn leave(state: &State, buffer: &mut Buffer) -> Option<Position> {
-    let text = match state.unsettled() {
-        0 => "Leave? (y or n)".to_owned(),
-        count if state.leaving => format!("Leave at once, without {count} that may not be sent? (y or n)"),
-        count => format!("Leave, when {count} more are sent? (y or n)"),
-    };
+    let text = leaving(state);
     let width = BOX_WIDTH.min(state.area.width);
     let rows = wrap(&[(state.theme.text(), &text)], width.saturating_sub(2), 0);
     let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(2);
     let inner = boxed(state, centred(over(state), width, height), "Ctrl-C", buffer);
     rows.iter().zip(inner.y..inner.bottom()).for_each(|(row, y)| row.draw(inner.x, y, inner.right(), buffer));
     None
+}
+
+/// What leaving means now.
+fn leaving(state: &State) -> String {
+    let unsettled = state.unsettled();
+    let failed = state.places.iter().flat_map(|place| place.timeline.posts()).filter(|post| post.has_failed()).count();
+    let drafts = state.places.iter().filter(|place| !place.draft.is_empty()).count();
+    let mut text = match unsettled {
+        0 => "Leave?".to_owned(),
+        count if state.leaving => format!("Leave at once, without {count} that may not be sent?"),
+        count => format!("Leave, when {count} more are sent?"),
+    };
+    if failed > 0 {
+        text.push_str(&format!(" {failed} not sent are lost."));
+    }
+    if drafts > 0 {
+        text.push_str(" What you were writing is lost.");
+    }
+    text + " (y or n)"
 }
 
 pub(super) fn switcher(state: &State, switcher: &Switcher, buffer: &mut Buffer) -> Position {
@@ -69,7 +84,7 @@ pub(super) fn search(state: &State, buffer: &mut Buffer) -> Option<Position> {
     if let Some(row) = query.first() {
         row.draw(inner.x, inner.y, inner.right(), buffer);
     }
-    let about = line(&[(state.theme.quiet(), &search.state())], inner.width);
+    let about = line(&[(state.theme.quiet(), &search.state(state.down.is_none()))], inner.width);
     if inner.height > 1 {
         about.draw(inner.x, inner.y + 1, inner.right(), buffer);
     }

@@ -28,6 +28,9 @@ impl State {
             Answer::Joined { room, result } => match result {
                 Ok(conversation) => {
                     self.learn(&conversation);
+                    if conversation.operator && conversation.last == 0 {
+                        self.place(&conversation.with).tell("nobody was here before; you are an operator".to_owned());
+                    }
                     self.bound_for = None;
                     // Whoever has begun to write something meanwhile is not moved away from it.
                     match self.editor().is_empty() {

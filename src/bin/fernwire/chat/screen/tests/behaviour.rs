@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use fernwire::client::chat::{Event, Page};
-use fernwire::protocol::chat::{Conversation, Style};
+use fernwire::protocol::chat::{Conversation, Measure, Style};
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 
 use super::super::stage::Input;
 use super::super::wish::{Answer, Wish};
-use super::scene::{Scene, entry, room, with};
+use super::scene::{Scene, entry, name, room, with};
 
 fn has(scene: &Scene, text: &str) -> bool {
     scene.screen().contains(text)
@@ -198,20 +198,283 @@ fn the_terminal_is_drawn_anew_or_suspended_whatever_lies_over_the_conversation()
     scene.key(KeyCode::F(1));
     scene.ctrl('l');
     scene.ctrl('z');
-    assert!(has(&scene, "Help: Esc closes it"), "{}", scene.screen());
+    assert!(has(&scene, "Esc closes it"), "{}", scene.screen());
     let wished = scene.wished();
     assert!(wished.contains(&Wish::Redraw) && wished.contains(&Wish::Suspend), "{wished:?}");
 }
 
 #[test]
-fn a_room_that_is_gone_leaves_what_was_written() {
+fn nobody_is_moved_out_of_a_room_while_writing_in_it() {
     let mut scene = Scene::new(80, 20);
     scene.conversation("#rust", "", 0, 0);
     scene.alt('2');
     scene.types("my thoughts");
+    scene.happens(Event::Moderated {
+        room: room("#rust"),
+        name: name("ada"),
+        measure: Measure::Kick,
+        until: None,
+        by: Some(name("bob")),
+        reason: "rude".to_owned(),
+    });
     scene.happens(Event::Left { room: room("#rust") });
+    assert!(has(&scene, "bob kicked ada: rude") && has(&scene, "you are no member any more"), "{}", scene.screen());
+    assert_eq!(scene.state.here().unwrap().with, with("#rust"));
+    scene.types(" go on");
+    assert_eq!(scene.state.editor().text(), "my thoughts go on");
+    scene.alt('1');
+    assert_eq!(scene.state.editor().text(), "");
+    assert!(has(&scene, " 2 #rust         left│"), "kept for what was written: {}", scene.screen());
+    // And it can be joined again.
+    scene.enters("/join #rust");
+    assert!(scene.wished().contains(&Wish::Join(room("#rust"))));
+}
+
+#[test]
+fn a_room_that_was_lost_elsewhere_says_why_and_goes() {
+    let mut scene = Scene::new(140, 20);
+    scene.conversation("#rust", "", 0, 0);
+    scene.happens(Event::Moderated {
+        room: room("#rust"),
+        name: name("ada"),
+        measure: Measure::Ban,
+        until: None,
+        by: Some(name("bob")),
+        reason: String::new(),
+    });
+    scene.happens(Event::Left { room: room("#rust") });
+    assert!(has(&scene, "#rust: bob banned ada for good; you are no member any more"), "{}", scene.screen());
+    assert_eq!(scene.state.places.len(), 1);
+}
+
+#[test]
+fn a_room_that_the_server_does_not_name_any_more_is_none_of_ours() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 0, 0);
+    scene.down("lost", 1);
+    scene.online();
+    scene.conversation("#lobby", "", 0, 0);
+    assert_eq!(scene.state.places.len(), 2);
+    scene.happens(Event::Ready);
+    assert_eq!(scene.state.places.len(), 1);
     assert!(has(&scene, "#rust: you are no member any more"), "{}", scene.screen());
-    assert_eq!(scene.state.editor().text(), "my thoughts");
+    // Late answers make nothing of it.
+    scene.names("#rust", &[("bob", true, true)]);
+    scene.answer(Answer::Loaded { with: with("#rust"), page: Page::Last, result: Ok(vec![entry(1, "bob", "late")]) });
+    assert_eq!(scene.state.places.len(), 1);
+}
+
+#[test]
+fn what_is_unsent_in_a_lost_room_is_not_forgotten() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 0, 0);
+    scene.alt('2');
+    scene.enters("on its way");
+    scene.happens(Event::Left { room: room("#rust") });
+    scene.alt('1');
+    assert_eq!(scene.state.unsettled(), 1);
+    scene.failed("#rust", "post-1", "you are no member");
+    scene.alt('2');
+    assert!(has(&scene, "on its way ✗ not sent: you are no member"), "{}", scene.screen());
+    scene.alt('d');
+    scene.alt('1');
+    assert_eq!(scene.state.places.len(), 1);
+}
+
+#[test]
+fn nothing_is_read_before_it_is_known_where_one_goes() {
+    let mut scene = Scene::blank(80, 20);
+    scene.state.bound_for = Some(with("#rust"));
+    scene.online();
+    scene.conversation("#lobby", "", 1, 0);
+    scene.says("#lobby", 1, "bob", "unread");
+    scene.conversation("#rust", "", 0, 0);
+    scene.happens(Event::Ready);
+    assert_eq!(scene.state.here().unwrap().with, with("#rust"));
+    assert!(!scene.wished().iter().any(|wish| matches!(wish, Wish::Read(..))));
+    assert_eq!(scene.state.places[0].unread(), 1);
+}
+
+#[test]
+fn the_server_is_told_that_one_has_read_what_one_said() {
+    let mut scene = Scene::new(80, 20);
+    scene.says("#lobby", 1, "bob", "one");
+    scene.enters("two");
+    scene.wished();
+    scene.sent("#lobby", "post-1", 2, "two");
+    assert_eq!(scene.wished(), [Wish::Read(with("#lobby"), 2)]);
+}
+
+#[test]
+fn a_server_that_was_set_back_is_followed() {
+    let mut scene = Scene::new(80, 20);
+    (1..=9).for_each(|seq| scene.says("#lobby", seq, "bob", &format!("old {seq}.")));
+    scene.down("lost", 1);
+    scene.online();
+    scene.conversation("#lobby", "", 5, 5);
+    scene.happens(Event::Ready);
+    scene.says("#lobby", 6, "bob", "ada, this is new");
+    let screen = scene.screen();
+    assert!(screen.contains("old 5.") && !screen.contains("old 6."), "{screen}");
+    assert!(screen.contains("this is new"), "{screen}");
+    assert_eq!(scene.state.mentions.len(), 1);
+}
+
+#[test]
+fn a_page_that_brings_nothing_is_not_asked_for_again() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#lobby", "", 10, 10);
+    let loads = |scene: &mut Scene| scene.wished().into_iter().filter(|wish| matches!(wish, Wish::Load { .. })).count();
+    assert_eq!(loads(&mut scene), 1);
+    scene.answer(Answer::Loaded { with: with("#lobby"), page: Page::Before(11), result: Ok(Vec::new()) });
+    assert_eq!(loads(&mut scene), 0);
+    scene.says("#lobby", 11, "bob", "new");
+    scene.says("#lobby", 11, "bob", "new");
+    scene.says("#lobby", 20, "bob", "newer");
+    assert_eq!(loads(&mut scene), 1);
+    let part = vec![entry(15, "bob", "fifteen")];
+    scene.answer(Answer::Loaded { with: with("#lobby"), page: Page::After(11), result: Ok(part) });
+    // Whatever is still missing is asked for once.
+    for _ in 0..5 {
+        let pages = scene.wished().into_iter().filter_map(|wish| match wish {
+            Wish::Load { page, .. } => Some(page),
+            _ => None,
+        });
+        for page in pages.collect::<Vec<_>>() {
+            scene.answer(Answer::Loaded { with: with("#lobby"), page, result: Ok(Vec::new()) });
+        }
+    }
+    scene.key(KeyCode::PageUp);
+    assert_eq!(loads(&mut scene), 0);
+}
+
+#[test]
+fn a_join_that_is_answered_late_moves_nobody_who_writes() {
+    let mut scene = Scene::new(80, 20);
+    scene.down("lost", 9);
+    scene.enters("/join rust");
+    assert!(has(&scene, "this is done as soon as there is one"), "{}", scene.screen());
+    scene.online();
+    scene.types("half a l");
+    let conversation = Conversation { with: with("#rust"), topic: String::new(), operator: true, last: 0, read: 0 };
+    scene.answer(Answer::Joined { room: room("#rust"), result: Ok(conversation) });
+    assert_eq!(scene.state.here().unwrap().with, with("#lobby"));
+    assert!(has(&scene, "#rust is joined"), "{}", scene.screen());
+}
+
+#[test]
+fn what_is_recalled_in_one_conversation_stays_in_it() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 0, 0);
+    scene.enters("one");
+    scene.types("draft");
+    scene.key(KeyCode::Up);
+    scene.alt('2');
+    scene.key(KeyCode::Down);
+    assert_eq!(scene.state.editor().text(), "");
+    scene.alt('1');
+    scene.key(KeyCode::Down);
+    assert_eq!(scene.state.editor().text(), "draft");
+    scene.ctrl('x');
+    assert_eq!(scene.state.editor().text(), "");
+    scene.key(KeyCode::Up);
+    assert_eq!(scene.state.editor().text(), "draft");
+}
+
+#[test]
+fn a_late_answer_is_counted_and_an_empty_enter_tries_now() {
+    let mut scene = Scene::new(100, 20);
+    scene.enters("hello?");
+    assert!(has(&scene, "1 sending · "), "{}", scene.screen());
+    assert_eq!(scene.state.next_change(scene.now).unwrap() - scene.now, Duration::from_secs(5));
+    scene.now += Duration::from_secs(7);
+    assert!(has(&scene, "1 sending, no answer for 7 s"), "{}", scene.screen());
+    scene.wished();
+    scene.key(KeyCode::Enter);
+    assert_eq!(scene.wished(), [], "there is a connection");
+    scene.down("lost", 30);
+    scene.key(KeyCode::Enter);
+    assert!(scene.wished().contains(&Wish::TryNow));
+}
+
+#[test]
+fn the_first_of_what_is_new_is_a_key_away() {
+    let mut scene = Scene::blank(80, 16);
+    scene.online();
+    scene.conversation("#lobby", "", 100, 10);
+    (11..=100).for_each(|seq| scene.says("#lobby", seq, "bob", &format!("message {seq}.")));
+    scene.happens(Event::Ready);
+    assert!(has(&scene, "Alt-U: new") && !has(&scene, "message 11."), "{}", scene.screen());
+    scene.alt('u');
+    assert!(has(&scene, "message 11.") && has(&scene, "─ new ─"), "{}", scene.screen());
+    assert!(!has(&scene, "Alt-U"));
+}
+
+#[test]
+fn a_person_who_is_not_here_can_be_left_again() {
+    let mut scene = Scene::new(80, 20);
+    scene.enters("/msg carol hello");
+    scene.failed("carol", "post-1", "nobody here is called carol");
+    scene.enters("/leave");
+    assert_eq!(scene.state.here().unwrap().with, with("#lobby"));
+    assert_eq!(scene.state.places.len(), 1);
+    scene.enters("/msg carol");
+    assert_eq!(scene.state.here().unwrap().with, with("carol"));
+    scene.enters("/names");
+    assert!(has(&scene, "this is no room"));
+    assert_eq!(scene.state.editor().text(), "", "what cannot be done is not in the way of the next");
+}
+
+#[test]
+fn the_word_exit_asks_and_enter_is_no_yes() {
+    let mut scene = Scene::new(80, 20);
+    scene.enters("exit");
+    assert!(has(&scene, "Leave? (y or n)"), "{}", scene.screen());
+    scene.key(KeyCode::Enter);
+    assert!(!scene.wished().contains(&Wish::Quit));
+    scene.types("a draft");
+    scene.ctrl('c');
+    assert!(has(&scene, "Leave? What you were writing is lost. (y or n)"), "{}", scene.screen());
+}
+
+#[test]
+fn help_goes_away_with_the_next_letter_and_does_not_take_it() {
+    let mut scene = Scene::new(80, 20);
+    scene.key(KeyCode::F(1));
+    scene.types("hello");
+    assert_eq!(scene.state.editor().text(), "hello");
+}
+
+#[test]
+fn a_search_begins_anew_with_the_first_letter() {
+    let mut scene = Scene::new(80, 20);
+    scene.ctrl('f');
+    scene.types("old words");
+    scene.key(KeyCode::Esc);
+    scene.down("lost", 3);
+    scene.ctrl('f');
+    scene.types("new");
+    assert_eq!(scene.state.search.query.text(), "new");
+    assert!(has(&scene, "no connection; it is searched"), "{}", scene.screen());
+    scene.key(KeyCode::Esc);
+    scene.ctrl('f');
+    scene.key(KeyCode::End);
+    scene.types("er");
+    assert_eq!(scene.state.search.query.text(), "newer");
+}
+
+#[test]
+fn floods_are_kept_in_bounds_wherever_they_come() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 0, 0);
+    let text = "x".repeat(60_000);
+    for seq in 1..=300 {
+        let entry = entry(seq, "bob", &text);
+        scene.state.happened(Event::Entry { with: with("#rust"), entry, mine: false }, scene.now);
+    }
+    let kept = (1..=300).filter(|seq| scene.state.places[1].timeline.has(*seq)).count();
+    assert!((100..150).contains(&kept), "{kept}");
+    assert!(scene.state.places[1].timeline.has(300));
 }
 
 #[test]
