@@ -112,5 +112,5 @@ fn with_name_and_password_given_nothing_is_asked() {
     let ada = comes(&home, &[scene.pinned_url(), "--user", "ada", "--password-file", "wrong"]);
     let (told, code) = ada.ends();
     assert_eq!(code, Some(2), "{told}");
-    assert!(told.contains("do not belong together; a new account is made with --signup"), "{told}");
+    assert!(told.replace('\n', " ").contains("do not belong together; a new account is made with --signup"), "{told}");
 }

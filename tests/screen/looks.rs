@@ -119,6 +119,7 @@ fn the_size_changes_in_the_middle_of_everything() {
         }
     }
     ada.types("typed");
+    ada.sees("> typed");
     for size in [(20, 6), (3, 2), (1, 1), (200, 50)] {
         ada.resizes(size);
     }
