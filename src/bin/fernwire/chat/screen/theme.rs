@@ -21,8 +21,9 @@ const RED: u8 = 162;
 const VIOLET: u8 = 129;
 const BLUE: u8 = 31;
 
-/// The colours of people.
-const PEOPLE: [u8; 12] = [28, 29, 31, 63, 64, 98, 129, 130, 131, 133, 162, 164];
+/// The colours of people. Few can be read on dark and on light, so some are not far apart; those of neighbouring places
+/// are, since names that differ little are often neighbours.
+const PEOPLE: [u8; 12] = [30, 130, 163, 64, 31, 97, 65, 131, 129, 28, 132, 63];
 
 const NONE: Modifier = Modifier::empty();
 

@@ -47,16 +47,40 @@ fn rgb(colour: u8) -> [u8; 3] {
 
 /// Relative luminance (WCAG 2.2).
 fn luminance(rgb: [u8; 3]) -> f64 {
-    let linear = rgb.map(|level| match f64::from(level) / 255.0 {
+    let [red, green, blue] = rgb.map(linear);
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
+}
+
+fn linear(level: u8) -> f64 {
+    match f64::from(level) / 255.0 {
         low if low <= 0.04045 => low / 12.92,
         level => ((level + 0.055) / 1.055).powf(2.4),
-    });
-    0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    }
 }
 
 fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
     let (one, other) = (luminance(one), luminance(other));
     (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+/// Lightness, and how red and how yellow it is (CIELAB, white is that of sRGB).
+fn lab(rgb: [u8; 3]) -> [f64; 3] {
+    let [red, green, blue] = rgb.map(linear);
+    let bent = |part: f64| if part > 216.0 / 24389.0 { part.cbrt() } else { (24389.0 / 27.0 * part + 16.0) / 116.0 };
+    let x = bent((0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.9505);
+    let y = bent(luminance(rgb));
+    let z = bent((0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.0891);
+    [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+}
+
+/// How different two colours look (CIE94), which plain distances overrate where both are vivid.
+fn difference(one: [f64; 3], other: [f64; 3]) -> f64 {
+    let chroma = |lab: [f64; 3]| lab[1].hypot(lab[2]);
+    let [lightness, redness, yellowness] = [0, 1, 2].map(|axis| one[axis] - other[axis]);
+    let vividness = chroma(one) - chroma(other);
+    let hue = (redness.powi(2) + yellowness.powi(2) - vividness.powi(2)).max(0.0).sqrt();
+    let vivid = (chroma(one) * chroma(other)).sqrt();
+    lightness.hypot(vividness / (1.0 + 0.045 * vivid)).hypot(hue / (1.0 + 0.015 * vivid))
 }
 
 #[test]
@@ -103,10 +127,28 @@ fn people_can_be_told_apart() {
     assert_eq!(shown.len(), PEOPLE.len());
     for (index, one) in PEOPLE.iter().enumerate() {
         for other in &PEOPLE[index + 1..] {
-            let squares = rgb(*one).into_iter().zip(rgb(*other)).map(|(a, b)| f64::from(a.abs_diff(b)).powi(2));
-            assert!(squares.sum::<f64>().sqrt() > 50.0, "{one} and {other} look alike");
+            let difference = difference(lab(rgb(*one)), lab(rgb(*other)));
+            assert!(difference > 10.0, "{one} and {other} look alike: {difference:.1}");
         }
     }
+}
+
+#[test]
+fn people_whose_places_are_neighbours_can_be_told_apart_at_a_glance() {
+    for (index, one) in PEOPLE.iter().enumerate() {
+        for steps in [1, 2] {
+            let other = PEOPLE[(index + steps) % PEOPLE.len()];
+            let difference = difference(lab(rgb(*one)), lab(rgb(other)));
+            assert!(difference > 25.0, "{one} and {other} look alike: {difference:.1}");
+        }
+    }
+}
+
+#[test]
+fn differences_are_those_that_people_see() {
+    let [red, orange, green] = [[255, 0, 0], [255, 40, 0], [0, 255, 0]].map(lab);
+    assert!(difference(red, orange) < 5.0 && difference(red, green) > 50.0);
+    assert!((difference(lab([0; 3]), lab([255; 3])) - 100.0).abs() < 0.1);
 }
 
 #[test]
