@@ -33,8 +33,14 @@ struct Cycle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Command,
-    Room { ending: &'static str },
-    Person { ending: &'static str },
+    Room {
+        ending: &'static str,
+    },
+    Person {
+        ending: &'static str,
+    },
+    /// The name of a person behind an `@`, as one calls somebody.
+    Called,
 }
 
 impl Completion {
@@ -89,6 +95,11 @@ impl Cycle {
 
 /// What a word behind this text may be.
 fn kind(context: &str, word: &str) -> Option<Kind> {
+    let line = context.rsplit('\n').next().unwrap_or(context);
+    if word.is_empty() && line.trim().is_empty() {
+        // Whoever has begun nothing means nobody.
+        return None;
+    }
     if context.is_empty() && word.starts_with('/') {
         return Some(Kind::Command);
     }
@@ -98,6 +109,7 @@ fn kind(context: &str, word: &str) -> Option<Kind> {
         Some(Takes::Room) => Kind::Room { ending: "" },
         Some(Takes::Name) => Kind::Person { ending: "" },
         _ if word.starts_with('#') => Kind::Room { ending: " " },
+        None | Some(Takes::Text) if word.starts_with('@') => Kind::Called,
         Some(_) => Kind::Person { ending: " " },
         None if context.is_empty() || context.ends_with('\n') => Kind::Person { ending: ": " },
         None => Kind::Person { ending: " " },
@@ -129,13 +141,21 @@ fn choices(kind: Kind, word: &str, candidates: &Candidates) -> Vec<String> {
             rooms.sort_by(|(one, _), (other, _)| one.cmp(other));
             rooms.iter().map(|(_, room)| format!("{room}{ending}")).collect()
         }
-        Kind::Person { ending } => {
-            let Some(begun) = begun(word) else { return Vec::new() };
-            let known = candidates.people.iter().filter_map(|name| name.parse().ok());
-            let people = known.filter(|name: &UserName| folded(&name.key()).starts_with(&begun));
-            people.map(|name| format!("{name}{ending}")).collect()
+        Kind::Person { ending } => people(word, candidates).map(|name| format!("{name}{ending}")).collect(),
+        Kind::Called => {
+            // A name may itself begin with the sign.
+            let named = people(word, candidates).map(|name| format!("{name} "));
+            let called = people(&word[1..], candidates).map(|name| format!("@{name} "));
+            named.chain(called).collect()
         }
     }
+}
+
+/// The people whose names begin so.
+fn people(word: &str, candidates: &Candidates) -> impl Iterator<Item = UserName> {
+    let known = candidates.people.iter().filter_map(|name| name.parse().ok());
+    let begun = begun(word);
+    known.filter(move |name: &UserName| begun.as_ref().is_some_and(|begun| folded(&name.key()).starts_with(begun)))
 }
 
 /// What the keys of all names begin with that begin so; none, if no name does.
@@ -215,14 +235,44 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_called_with_an_at_sign_stays_so() {
+        assert_eq!(tabbed("@b", 1), "@bob ");
+        assert_eq!(tabbed("thanks @B", 1), "thanks @bob ");
+        assert_eq!(tabbed("/me hugs @b", 1), "/me hugs @bob ");
+        assert_eq!(tabbed("/me @b", 1), "/me @bob ");
+        assert_eq!(tabbed("@a", 2), "@anna ");
+        assert_eq!(tabbed("@", 1), "@bob ");
+        assert_eq!(tabbed("@x", 1), "@x");
+        // A command takes the name alone.
+        assert_eq!(tabbed("/msg @b", 1), "/msg @b");
+    }
+
+    #[test]
+    fn a_name_that_begins_with_an_at_sign_comes_first() {
+        let people = vec!["bob".to_owned(), "@Bo".to_owned()];
+        let (mut editor, mut completion) = (written("@b"), Completion::default());
+        let candidates = Candidates { people, ..Candidates::default() };
+        completion.complete(&mut editor, &candidates, true);
+        assert_eq!(editor.text(), "@Bo ");
+        completion.complete(&mut editor, &candidates, true);
+        assert_eq!(editor.text(), "@bob ");
+    }
+
+    #[test]
+    fn on_an_empty_line_nothing_changes() {
+        for (line, tabs) in [("", 1), ("", -1), ("  ", 1), ("hello\n", 1)] {
+            assert_eq!(tabbed(line, tabs), line, "{line:?}");
+        }
+        assert_eq!(tabbed("hello ", 1), "hello bob ");
+    }
+
+    #[test]
     fn tab_goes_round_and_backtab_the_other_way() {
         assert_eq!(tabbed("a", 1), "Ada: ");
         assert_eq!(tabbed("a", 2), "anna: ");
         assert_eq!(tabbed("a", 3), "Ada: ");
         assert_eq!(tabbed("a", -1), "anna: ");
         assert_eq!(tabbed("a", -2), "Ada: ");
-        assert_eq!(tabbed("", 1), "bob: ");
-        assert_eq!(tabbed("", -1), "ΟΔΟΣΙΑ: ");
     }
 
     #[test]
