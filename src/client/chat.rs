@@ -121,7 +121,7 @@ struct Queued {
 /// A request that is answered once.
 struct Question {
     request: ChatRequest,
-    answer: oneshot::Sender<Result<Vec<ChatReply>, RequestError>>,
+    answer: oneshot::Sender<Result<Vec<ChatReply>, AskError>>,
 }
 
 /// Why something was not asked or done.
@@ -276,7 +276,7 @@ impl Chat {
     pub async fn join(&self, room: &RoomName) -> Result<Conversation, AskError> {
         let replies = self.ask(ChatRequest::Join { room: room.clone() }).await?;
         let conversation = replies.into_iter().find_map(|reply| match reply {
-            ChatReply::Conversation(conversation) => Some(conversation),
+            ChatReply::Conversation(conversation) => Some(plausible(conversation)),
             _ => None,
         });
         conversation.ok_or(AskError::Nonsense)
@@ -296,7 +296,7 @@ impl Chat {
         };
         let replies = self.ask(ChatRequest::History { with: with.clone(), after, before, limit }).await?;
         Ok(picked(replies, |reply| match reply {
-            ChatReply::Entry { entry, .. } => Some(entry),
+            ChatReply::Entry { entry, .. } => is_numbered(&entry).then_some(entry),
             _ => None,
         }))
     }
@@ -312,7 +312,7 @@ impl Chat {
     ) -> Result<Vec<Hit>, AskError> {
         let replies = self.ask(ChatRequest::Search { words: words.to_owned(), within, before, limit }).await?;
         Ok(picked(replies, |reply| match reply {
-            ChatReply::Hit { with, cursor, entry } => Some(Hit { with, cursor, entry }),
+            ChatReply::Hit { with, cursor, entry } => is_numbered(&entry).then_some(Hit { with, cursor, entry }),
             _ => None,
         }))
     }
@@ -339,7 +339,7 @@ impl Chat {
     pub async fn conversations(&self) -> Result<Vec<Conversation>, AskError> {
         let replies = self.ask(ChatRequest::Conversations).await?;
         Ok(picked(replies, |reply| match reply {
-            ChatReply::Conversation(conversation) => Some(conversation),
+            ChatReply::Conversation(conversation) => Some(plausible(conversation)),
             _ => None,
         }))
     }
@@ -377,7 +377,7 @@ impl Chat {
     async fn ask(&self, request: ChatRequest) -> Result<Vec<ChatReply>, AskError> {
         let (answer, answered) = oneshot::channel();
         self.questions.send(Question { request, answer }).await.map_err(|_| AskError::Ended)?;
-        Ok(answered.await.map_err(|_| AskError::Ended)??)
+        answered.await.map_err(|_| AskError::Ended)?
     }
 }
 
@@ -394,6 +394,16 @@ fn outbox_size(text: &str) -> Result<u32, PostError> {
 
 fn picked<T>(replies: Vec<ChatReply>, pick: impl Fn(ChatReply) -> Option<T>) -> Vec<T> {
     replies.into_iter().filter_map(pick).collect()
+}
+
+/// Whether it has a number that an entry can have: they begin with 1, and whoever counts with them relies on it.
+fn is_numbered(entry: &Entry) -> bool {
+    entry.seq > 0
+}
+
+/// With nothing read that was never said.
+fn plausible(conversation: Conversation) -> Conversation {
+    Conversation { read: conversation.read.min(conversation.last), ..conversation }
 }
 
 impl Events {

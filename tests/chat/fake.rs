@@ -84,9 +84,7 @@ impl Session {
     /// Takes a login, whatever it is.
     pub(crate) async fn welcome(&mut self) -> Request {
         let (id, request) = self.next().await.unwrap();
-        let welcome =
-            AccountReply::Welcome { name: "ada".parse().unwrap(), ticket: Ticket::new("ticket"), seconds: 60 };
-        self.send(ServerMessage::Reply { id, reply: Reply::Account(welcome) }).await;
+        self.send(ServerMessage::Reply { id, reply: Reply::Account(welcome()) }).await;
         self.end(id).await;
         request
     }
@@ -126,6 +124,12 @@ impl Session {
         self.send(ServerMessage::Error { id, error }).await;
     }
 
+    /// Answers what was asked of the chat as another service.
+    pub(crate) async fn nonsense(&mut self, id: u64) {
+        self.send(ServerMessage::Reply { id, reply: Reply::Account(welcome()) }).await;
+        self.end(id).await;
+    }
+
     async fn send(&mut self, message: ServerMessage) {
         self.channel.send(&encode(&message)).await.unwrap();
     }
@@ -138,6 +142,10 @@ impl Session {
     pub(crate) async fn close(self, reason: CloseReason, text: &str) {
         self.channel.close(reason, text).await.unwrap();
     }
+}
+
+fn welcome() -> AccountReply {
+    AccountReply::Welcome { name: "ada".parse().unwrap(), ticket: Ticket::new("ticket"), seconds: 60 }
 }
 
 pub(crate) fn conversation(with: &str, last: u64, read: u64) -> ChatReply {

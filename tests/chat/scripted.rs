@@ -5,7 +5,7 @@ use std::time::Duration;
 use fernwire::channel::CloseReason;
 use fernwire::channel::mode::KeyMode;
 use fernwire::client::ANSWER_TIMEOUT;
-use fernwire::client::chat::{ChatError, ChatOptions, Event, Login};
+use fernwire::client::chat::{AskError, ChatError, ChatOptions, Event, Login, Page};
 use fernwire::model::password::Password;
 use fernwire::protocol::account::AccountRequest;
 use fernwire::protocol::chat::{ChatReply, ChatRequest};
@@ -221,6 +221,94 @@ async fn what_was_asked_before_a_loss_is_answered_after_it() {
         ada.leaves().await;
     };
     tokio::join!(client, server);
+}
+
+#[tokio::test]
+async fn an_answer_that_makes_no_sense_fails_its_question_and_not_the_session() {
+    let mut fake = Fake::new(KeyMode::X25519).await;
+    let mut ada = person(&fake);
+    let chat = ada.chat.clone();
+    let asking = tokio::spawn(async move { (chat.rooms().await, chat.conversations().await) });
+    let server = async {
+        let mut session = fake.accept().await;
+        session.welcome().await;
+        for _ in 0..2 {
+            match session.chat().await {
+                (id, ChatRequest::Listen { .. }) => session.reply(id, ChatReply::Ready).await,
+                (id, ChatRequest::Rooms) => session.nonsense(id).await,
+                other => panic!("{other:?}"),
+            }
+        }
+        // It is not asked again, and what is asked next is answered.
+        let (id, request) = session.chat().await;
+        assert!(matches!(request, ChatRequest::Conversations), "{request:?}");
+        session.end(id).await;
+        session.close(CloseReason::Removed, "").await;
+    };
+    let client = async {
+        let answers = asking.await.unwrap();
+        assert!(matches!(&answers, (Err(AskError::Nonsense), Ok(none)) if none.is_empty()), "{answers:?}");
+        loop {
+            match ada.next().await {
+                Event::Down { reason, .. } => panic!("it was lost: {reason}"),
+                Event::Ended(result) => return assert!(matches!(result, Err(ChatError::Removed(_))), "{result:?}"),
+                _ => {}
+            }
+        }
+    };
+    tokio::join!(client, server);
+}
+
+#[tokio::test]
+async fn what_has_no_number_is_no_entry_and_nothing_is_read_that_was_never_said() {
+    let mut fake = Fake::new(KeyMode::X25519).await;
+    let mut ada = person(&fake);
+    let chat = ada.chat.clone();
+    let server = async {
+        let (mut session, listen) = ready(&mut fake).await;
+        session.reply(listen, conversation("#a", 2, 7)).await;
+        session.reply(listen, entry("bob", 0)).await;
+        session.reply(listen, entry("#a", 0)).await;
+        session.reply(listen, entry("#a", 3)).await;
+        let (id, request) = session.chat().await;
+        assert!(matches!(request, ChatRequest::History { .. }), "{request:?}");
+        for seq in [0, 1] {
+            session.reply(id, entry("#a", seq)).await;
+        }
+        session.end(id).await;
+        let (id, request) = session.chat().await;
+        assert!(matches!(request, ChatRequest::Search { .. }), "{request:?}");
+        for seq in [0, 1] {
+            let ChatReply::Entry { with, entry } = entry("#a", seq) else { unreachable!() };
+            session.reply(id, ChatReply::Hit { with, cursor: 9, entry }).await;
+        }
+        session.end(id).await;
+        for _ in 0..2 {
+            let (id, _) = session.chat().await;
+            session.reply(id, conversation("#a", 2, 7)).await;
+            session.end(id).await;
+        }
+        session.close(CloseReason::Removed, "").await;
+    };
+    let client = async {
+        ada.until(|event| match event {
+            Event::Conversation(conversation) => {
+                assert_eq!((conversation.last, conversation.read), (2, 2));
+                false
+            }
+            event => matches!(event, Event::Entry { .. }),
+        })
+        .await;
+        let with = "#a".parse().unwrap();
+        let entries = chat.history(&with, Page::Last, 10).await.unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1]);
+        let hits = chat.search("text", None, None, 10).await.unwrap();
+        assert_eq!(hits.iter().map(|hit| hit.entry.seq).collect::<Vec<_>>(), [1]);
+        assert_eq!(chat.conversations().await.unwrap()[0].read, 2);
+        assert_eq!(chat.join(&"#a".parse().unwrap()).await.unwrap().read, 2);
+    };
+    tokio::join!(client, server);
+    assert_eq!(ada.screen, ["#a 3 bob: text 3"]);
 }
 
 fn chat_reads(person: &Person, with: &str, seq: u64) {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::link::{Break, collected, turned};
 use super::listening::Note;
-use super::{Question, Shared};
+use super::{AskError, Question, Shared};
 use crate::client::{CallError, Client};
 use crate::model::name::Target;
 use crate::protocol::ErrorCode;
@@ -101,8 +101,8 @@ impl Asking {
 
     fn read(&mut self, answer: Result<Vec<ChatReply>, CallError>) -> Result<(), Break> {
         match answer {
-            // That it was read is not worth a word if the server does not want to know.
-            Ok(_) | Err(CallError::Request(_)) => {
+            // That it was read is not worth a word if the server does not want to know, or answers anything.
+            Ok(_) | Err(CallError::Request(_) | CallError::Nonsense(_)) => {
                 self.reading = None;
                 Ok(())
             }
@@ -118,7 +118,9 @@ impl Asking {
     ) -> Result<(), Break> {
         let answer = match answer {
             Ok(replies) => Ok(replies),
-            Err(CallError::Request(error)) if error.code != ErrorCode::ShuttingDown => Err(error),
+            Err(CallError::Request(error)) if error.code != ErrorCode::ShuttingDown => Err(error.into()),
+            // It would be the same in the next session. If this one broke with it, whoever listens will say so.
+            Err(CallError::Nonsense(_)) => Err(AskError::Nonsense),
             Err(error) => return Err(error.into()),
         };
         let Some(Question { request, answer: asker }) = self.open.remove(&id) else { return Ok(()) };

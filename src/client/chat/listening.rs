@@ -2,9 +2,9 @@
 
 use tokio::sync::{mpsc, watch};
 
-use super::Event;
 use super::link::{Break, collect, may_pass, tell};
 use super::positions::{Positions, Verdict};
+use super::{Event, is_numbered, plausible};
 use crate::client::{CallError, Client, Replies};
 use crate::model::name::{Target, UserName};
 use crate::protocol::chat::{ChatReply, ChatRequest, Conversation, Entry, MAX_PAGE};
@@ -63,7 +63,7 @@ impl Listening<'_> {
     async fn hear(&mut self, reply: ChatReply) -> Result<(), Break> {
         let event = match reply {
             ChatReply::Conversation(conversation) => return self.conversation(conversation).await,
-            ChatReply::Entry { with, entry } => return self.entry(with, entry).await,
+            ChatReply::Entry { with, entry } if is_numbered(&entry) => return self.entry(with, entry).await,
             ChatReply::Ready => {
                 for (with, _) in self.positions.ready() {
                     self.fill(&with).await?;
@@ -83,13 +83,14 @@ impl Listening<'_> {
                 Event::Moderated { room, name, measure, until, by, reason }
             }
             ChatReply::Notice { text, to_you } => Event::Notice { text, to_you },
-            // Of a later version, or no event.
+            // Of a later version, or nothing that happens.
             _ => return Ok(()),
         };
         tell(self.events, event).await
     }
 
     async fn conversation(&mut self, conversation: Conversation) -> Result<(), Break> {
+        let conversation = plausible(conversation);
         let missing = self.positions.conversation(&conversation);
         let with = conversation.with.clone();
         tell(self.events, Event::Conversation(conversation)).await?;
@@ -124,6 +125,7 @@ impl Listening<'_> {
             for reply in replies {
                 if let ChatReply::Entry { with: place, entry } = reply
                     && place == *with
+                    && is_numbered(&entry)
                     && self.positions.verdict(with, entry.seq) != Verdict::Known
                 {
                     self.hand_out(place, entry).await?;
