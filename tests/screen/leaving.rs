@@ -10,7 +10,7 @@ fn ctrl_c_asks_and_y_leaves() {
     let mut ada = scene.enters("ada");
     ada.types("half a sentence");
     ada.types(&ctrl('c'));
-    ada.sees("Leave? (y or n)");
+    ada.sees("Leave? What you were writing is lost. (y or n)");
     ada.types("n");
     ada.sees_no_more("Leave?");
     ada.types(", whole");
