@@ -175,3 +175,21 @@ fn hostile_text_stays_in_its_rows() {
     assert_eq!(written.chars().find(|c| unwanted(*c)), None);
     ada.is_as_if_drawn_at_once();
 }
+
+#[test]
+fn keys_amid_a_storm_of_sizes_are_heard_at_once() {
+    let scene = Scene::new();
+    let mut ada = scene.enters("ada");
+    for number in 0..50 {
+        ada.types("x");
+        ada.resizes((100 + number, 30));
+        ada.types("y");
+        let typed = "xy".repeat(usize::from(number % 10) + 1);
+        ada.sees_that(&typed, |screen| text_of(screen).ends_with(&format!("> {typed}")));
+        ada.sees_that("its size", |screen| text_of(screen).lines().count() == 30);
+        if number % 10 == 9 {
+            ada.types(&ctrl('u'));
+            ada.sees_no_more("> x");
+        }
+    }
+}
