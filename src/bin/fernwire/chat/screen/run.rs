@@ -39,7 +39,7 @@ const EXCERPT: usize = 40;
 pub(in super::super) async fn run(server: Server, account: Account, args: ChatArgs) -> anyhow::Result<ExitCode> {
     let theme = Theme::from_env(std::env::var_os("NO_COLOR").as_deref());
     // Before the terminal is taken, so that no signal comes between.
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::new(LEAVE_TIMEOUT)?;
     let mut stage = Stage::take()?;
     let mut inputs = Inputs::read()?;
     let entered = door::enter(&mut stage, &mut inputs, &mut signals, &server, account, &theme).await?;
@@ -52,6 +52,7 @@ pub(in super::super) async fn run(server: Server, account: Account, args: ChatAr
         TimeZone::system(),
         Rect::from((Position::ORIGIN, stage.size())),
     );
+    inputs.join_lines();
     let (chat, events) = Chat::start(ChatOptions {
         endpoint: server.endpoint().clone(),
         client: server.options().clone(),

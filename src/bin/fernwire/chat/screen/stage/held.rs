@@ -4,6 +4,7 @@ use std::io;
 use std::panic;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
+use ratatui::crossterm::terminal::enable_raw_mode;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::getpgrp;
@@ -48,6 +49,9 @@ fn change_modes() -> io::Result<()> {
     let mut raw = now.clone();
     raw.make_raw();
     tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
+    // It takes a line feed for Enter until it has changed the modes itself. What was before stays with us alone: it is
+    // never asked to restore what it has found, which are ours.
+    enable_raw_mode()?;
     // A shell may have kept what we made of them for us: that is not what was before.
     let is_raw = !now.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO);
     if before.is_none() || !is_raw {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use ratatui::crossterm::event::{self, Event, MouseButton, MouseEvent, MouseEventKind};
@@ -11,6 +12,9 @@ use rustix::io::Errno;
 use tokio::sync::{Notify, mpsc};
 
 use super::Input;
+use burst::Burst;
+
+mod burst;
 
 /// The inputs that may wait; a person who holds a key down fills it, and is then read more slowly.
 const MAX_INPUTS: usize = 256;
@@ -20,6 +24,7 @@ pub(in super::super) struct Inputs {
     read: mpsc::Receiver<Input>,
     gone: Arc<Notify>,
     is_gone: bool,
+    joins: Arc<AtomicBool>,
 }
 
 impl Inputs {
@@ -28,14 +33,22 @@ impl Inputs {
         let (sender, read) = mpsc::channel(MAX_INPUTS);
         let gone = Arc::new(Notify::new());
         let notify = gone.clone();
+        let joins = Arc::new(AtomicBool::new(false));
+        let are_joined = joins.clone();
         // Not tasks: the program must be able to end while these still wait.
-        thread::Builder::new().name("input".to_owned()).spawn(move || read_all(&sender))?;
+        thread::Builder::new().name("input".to_owned()).spawn(move || read_all(&sender, &are_joined))?;
         thread::Builder::new().name("hang-up".to_owned()).spawn(move || {
             if is_hung_up() {
                 notify.notify_one();
             }
         })?;
-        Ok(Self { read, gone, is_gone: false })
+        Ok(Self { read, gone, is_gone: false, joins })
+    }
+
+    /// From now on, lines that come all at once are a paste, since no person types them so: terminals that do not know of
+    /// pastes send those as keys.
+    pub(in super::super) fn join_lines(&self) {
+        self.joins.store(true, Ordering::Relaxed);
     }
 
     /// What the person does next; none if there is no terminal any more. Cancel-safe.
@@ -55,13 +68,30 @@ impl Inputs {
 }
 
 /// Reads until nobody wants more. That the terminal is gone does not end it: crossterm reads on and on then.
-fn read_all(sender: &mpsc::Sender<Input>) {
+fn read_all(sender: &mpsc::Sender<Input>, are_joined: &AtomicBool) {
     while let Ok(event) = event::read() {
-        if let Some(input) = input(event)
-            && sender.blocking_send(input).is_err()
-        {
-            return;
+        let Ok((burst, event)) = at_once(event) else { return };
+        let inputs = burst.inputs(are_joined.load(Ordering::Relaxed)).into_iter().chain(event.and_then(input));
+        for input in inputs {
+            if sender.blocking_send(input).is_err() {
+                return;
+            }
         }
+    }
+}
+
+/// What has come together with this: keys that write something, and what is none of them and ends it.
+fn at_once(mut event: Event) -> io::Result<(Burst, Option<Event>)> {
+    let mut burst = Burst::default();
+    loop {
+        match event {
+            Event::Key(key) if burst.takes(key) => {}
+            other => return Ok((burst, Some(other))),
+        }
+        if burst.is_full() || !event::poll(burst.patience())? {
+            return Ok((burst, None));
+        }
+        event = event::read()?;
     }
 }
 

@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep_until};
 use super::held;
 use crate::signals::Listener;
 
-/// How long a terminal may take to be given back before the program ends all the same.
+/// How long a terminal may take to be given back before the program ends all the same, and how much later than it should
+/// the program may end by itself.
 const NOTICE: Duration = Duration::from_secs(1);
 
 /// How long after it was let go on in the background, where taking the terminal stops it anew, something may come that
@@ -39,12 +40,13 @@ pub(in super::super) struct Signals {
 
 impl Signals {
     /// From now on none of them ends or stops the program by itself, but the second that wants it to end does, also
-    /// where the program hangs on a terminal that takes no bytes. Needs a runtime with a thread beside that one.
-    pub(in super::super) fn new() -> io::Result<Self> {
+    /// where the program hangs on a terminal that takes no bytes. With one alone it has so long to end by itself, and is
+    /// ended a little later. Needs a runtime with a thread beside that one.
+    pub(in super::super) fn new(patience: Duration) -> io::Result<Self> {
         let leave = Wanted::new()?;
         let suspend = signal(SignalKind::from_raw(Number::TSTP.as_raw()))?;
         let continued = signal(SignalKind::from_raw(Number::CONT.as_raw()))?;
-        end_at_the_second(Wanted::new()?);
+        end_in_the_end(Wanted::new()?, patience);
         Ok(Self { leave, suspend, continued, continued_at: None })
     }
 
@@ -100,12 +102,13 @@ impl Wanted {
     }
 }
 
-/// Gives the terminal back and ends the program at once.
-fn end_at_the_second(mut wanted: Wanted) {
+/// At the second signal, or if the first was of no use, gives the terminal back and ends the program at once.
+fn end_in_the_end(mut wanted: Wanted, patience: Duration) {
     tokio::spawn(async move {
         wanted.next().await;
         // A terminal that goes may send several SIGHUP, which are no impatience.
-        while wanted.next().await {}
+        let second = async { while wanted.next().await {} };
+        let _ = tokio::time::timeout(patience + NOTICE, second).await;
         let giving = tokio::task::spawn_blocking(held::give_back);
         let _ = tokio::time::timeout(NOTICE, giving).await;
         std::process::exit(2);

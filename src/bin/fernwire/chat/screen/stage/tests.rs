@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Set for the actor alone, so that nobody plays who runs the ignored tests.
 const PLAY: &str = "FERNWIRE_TEST_PLAY";
 
+/// Its value for a play that has no time to end by itself.
+const SHORT: &str = "short";
+
 /// What the tests below run on a terminal of its own.
 #[test]
 #[ignore = "played by the others"]
@@ -35,9 +38,11 @@ fn actor() {
 }
 
 async fn play() {
-    let mut signals = Signals::new().unwrap();
+    let is_short = std::env::var_os(PLAY).is_some_and(|play| play == SHORT);
+    let mut signals = Signals::new(if is_short { Duration::ZERO } else { 2 * PATIENCE }).unwrap();
     let mut stage = Stage::take().unwrap();
     let mut inputs = Inputs::read().unwrap();
+    inputs.join_lines();
     let mut said = "taken".to_owned();
     let mut is_deaf = false;
     loop {
@@ -64,6 +69,7 @@ async fn play() {
                     Some(said) => said,
                     None => break,
                 },
+                Some(Input::Paste(text)) if text.len() > 40 => format!("a-paste-of-{}", text.len()),
                 Some(input) => format!("{input:?}").replace(' ', ""),
             },
         };
@@ -123,8 +129,12 @@ struct House {
 
 impl House {
     /// Opens a terminal and has this run on it.
-    fn open(mut command: Command) -> Self {
-        command.env("TERM", "xterm").env(PLAY, "1");
+    fn open(command: Command) -> Self {
+        Self::open_for(command, "1")
+    }
+
+    fn open_for(mut command: Command, play: &str) -> Self {
+        command.env("TERM", "xterm").env(PLAY, play);
         let options = Options::new().timeout_ms(Some(PATIENCE.as_millis() as u64));
         let session = spawn_with_options(command, options).unwrap();
         let terminal = session.process().get_file_handle().unwrap();
@@ -180,7 +190,10 @@ fn actor_command() -> Command {
 
 /// A play that has begun.
 fn play_on() -> House {
-    let mut house = House::open(actor_command());
+    begun(House::open(actor_command()))
+}
+
+fn begun(mut house: House) -> House {
     house.sees(text(TAKE));
     house.types("a");
     house.sees("<Char('a'):80x24>");
@@ -276,6 +289,17 @@ fn a_terminal_that_takes_no_bytes_gets_its_modes_back_all_the_same() {
 }
 
 #[test]
+fn one_signal_is_enough_where_the_terminal_takes_no_bytes() {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let mut house = begun(House::open_for(actor_command(), SHORT));
+        house.types("x");
+        house.sees("<stuck:80x24>");
+        house.signals(signal);
+        assert_eq!(house.ends().1, 2);
+    }
+}
+
+#[test]
 fn a_signal_amid_a_storm_of_sizes_gives_the_terminal_back() {
     let mut house = play_on();
     for step in 0..300 {
@@ -306,6 +330,12 @@ fn what_a_person_does_arrives() {
         ("\x1b[<65;3;4M", "Wheel(1,Position{x:2,y:3})"),
         ("\x1b[<0;3;4M\x1b[<0;3;4m", "Click(Position{x:2,y:3})"),
         ("\x1b[A", "Up"),
+        ("\r", "Enter"),
+        // Ctrl-J, which is no Enter.
+        ("\n", "Char('j')"),
+        // Pastes that are not marked as such.
+        ("two\rlines\r", r#"Paste("two\rlines\r")"#),
+        (&format!("{}\rb\r", "a".repeat(1000)), "a-paste-of-1003"),
     ] {
         house.types(keys);
         house.sees(&format!("<{input}:80x24>"));
