@@ -22,7 +22,8 @@ pub(super) struct Search {
     words: String,
     /// What was asked for and is not answered yet.
     asked: Option<(String, Option<u64>)>,
-    /// There are more.
+    /// There may be more: the server has not said yet that there are none. It also ends a page where its answer becomes too
+    /// long, so that a short one says nothing.
     more: bool,
     pub(super) error: Option<String>,
     pub(super) is_open: bool,
@@ -123,7 +124,7 @@ impl Search {
         self.error = None;
         match result {
             Ok(hits) => {
-                self.more = hits.len() == MAX_HITS as usize;
+                self.more = !hits.is_empty();
                 self.hits.extend(hits);
             }
             Err(error) => (self.more, self.error) = (false, Some(error.to_string())),
@@ -142,8 +143,40 @@ impl Search {
                 "Words that were said, in all your conversations; the last may be unfinished.".to_owned()
             }
             (None, 0) => "nothing was found".to_owned(),
-            (None, count) if self.more => format!("{count} found, and more; Enter goes to one"),
+            (None, count) if self.more => format!("{count} found so far; Enter goes to one"),
             (None, count) => format!("{count} found; Enter goes to one"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fernwire::protocol::chat::{Entry, Style};
+
+    use super::*;
+
+    fn hits(count: u64) -> Vec<Hit> {
+        let hit = |seq| {
+            let (from, text, post_id) = ("bob".parse().unwrap(), "words".to_owned(), String::new());
+            let entry = Entry { seq, time: 0, from, style: Style::Text, text, post_id };
+            Hit { with: "#lobby".parse().unwrap(), cursor: 1000 - seq, entry }
+        };
+        (1..=count).map(hit).collect()
+    }
+
+    #[test]
+    fn a_short_page_is_not_the_last_but_an_empty_one_is() {
+        let mut search = Search::new();
+        search.is_open = true;
+        search.paste("words").unwrap();
+        assert!(search.wish().is_some());
+        search.answered("words", None, Ok(hits(12)));
+        assert_eq!(search.state(), "12 found so far; Enter goes to one");
+        assert_eq!(search.wish(), None);
+        search.select(11);
+        assert_eq!(search.wish(), Some(Wish::Search { words: "words".to_owned(), before: Some(988) }));
+        search.answered("words", Some(988), Ok(Vec::new()));
+        assert_eq!(search.state(), "12 found; Enter goes to one");
+        assert_eq!(search.wish(), None);
     }
 }
