@@ -40,7 +40,7 @@ pub(super) fn wrap(pieces: &[(Style, &str)], width: u16, indent: u16) -> Vec<Row
 /// Text in several styles as one row, cut with `…` where it does not fit; a line feed is a space.
 pub(super) fn line(pieces: &[(Style, &str)], width: u16) -> Row {
     let mut glyphs = Glyphs::default();
-    for (number, paragraph) in glyphs::paragraphs(pieces).into_iter().enumerate() {
+    for (number, paragraph) in glyphs::first_paragraphs(pieces, width.into()).into_iter().enumerate() {
         if number > 0 {
             glyphs.push(" ", Style::new());
         }

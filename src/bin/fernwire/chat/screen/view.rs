@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use fernwire::model::Visible;
 use fernwire::model::name::UserName;
 use fernwire::protocol::chat::{Entry, Style as Manner};
 use jiff::civil::Date;
@@ -19,10 +20,16 @@ use crate::state::local;
 
 /// How far the second and later rows of a message are indented: past the time, and a little.
 const INDENT: u16 = 8;
+/// A space behind which what is said of a message stays with the end of it.
+const WITH_THE_LAST_WORD: &str = "\u{a0}";
 /// What a time takes, with the space after it.
 const BLANK_TIME: &str = "      ";
-/// Below this width rows are too short to spend so much on blanks.
-const NARROW: u16 = 40;
+/// Below this width rows are too short for times: one column is left of them, to show what was looked for.
+const NARROW: u16 = 30;
+/// The indent there. As elsewhere it is more than a row has that begins with a name, so that nobody can write a row that looks
+/// like one of somebody else.
+const NARROW_INDENT: u16 = 3;
+const NARROW_TIME: &str = " ";
 
 /// The most things that are looked at for one view; those of ignored people have no rows.
 const MAX_LOOKED_AT: usize = 1000;
@@ -194,10 +201,11 @@ impl Look<'_> {
         }
         let repeated = date == date_before && time == time_before;
         let time = time.filter(|_| !repeated).map_or(BLANK_TIME.to_owned(), |time| format!("{time} "));
+        let time = if self.is_narrow() { NARROW_TIME } else { &time };
         let time_style = if self.found == Some(entry.seq) { self.theme.selected() } else { self.theme.quiet() };
-        let sent = if said.mine { " ✓" } else { "" };
+        let sent = if said.mine { "✓" } else { "" };
         let tail = (self.theme.quiet(), sent);
-        rows.extend(self.message((time_style, &time), &entry.from, (entry.style, &entry.text), said.mentions, tail));
+        rows.extend(self.message((time_style, time), &entry.from, (entry.style, &entry.text), said.mentions, tail));
         rows
     }
 
@@ -207,18 +215,18 @@ impl Look<'_> {
 
     fn post(&self, at: At, post: &Post) -> Vec<Row> {
         let (state, style) = match &post.fate {
-            Fate::Sending => (" … sending".to_owned(), self.theme.quiet()),
+            Fate::Sending => ("… sending".to_owned(), self.theme.quiet()),
             Fate::Waiting { why, until } => {
                 let seconds = until.saturating_duration_since(self.now).as_secs_f32().ceil();
-                (format!(" … waiting {seconds} s: {why}"), self.theme.warning())
+                (format!("… waiting {seconds} s: {}", Visible(why)), self.theme.warning())
             }
-            Fate::Sent => (" ✓".to_owned(), self.theme.quiet()),
+            Fate::Sent => ("✓".to_owned(), self.theme.quiet()),
             Fate::Failed { why } => {
-                (format!(" ✗ not sent: {why} (Alt-R sends it again, Alt-D drops it)"), self.theme.bad())
+                (format!("✗ not sent: {} (Alt-R sends it again, Alt-D drops it)", Visible(why)), self.theme.bad())
             }
         };
         debug_assert!(at.seq == u64::MAX);
-        let time = (self.theme.quiet(), BLANK_TIME);
+        let time = (self.theme.quiet(), self.blank_time());
         self.message(time, self.me, (post.style, &post.text), false, (style, &state))
     }
 
@@ -246,16 +254,26 @@ impl Look<'_> {
             done = place.end;
         }
         pieces.push((body, &text[done..]));
-        pieces.push(tail);
+        if !tail.1.is_empty() {
+            pieces.extend([(tail.0, WITH_THE_LAST_WORD), tail]);
+        }
         wrap(&pieces, self.width, self.indent())
     }
 
     fn told(&self, style: Style, sign: &str, text: &str) -> Vec<Row> {
-        wrap(&[(style, BLANK_TIME), (style, sign), (style, text)], self.width, self.indent())
+        wrap(&[(style, self.blank_time()), (style, sign), (style, text)], self.width, self.indent())
+    }
+
+    fn is_narrow(&self) -> bool {
+        self.width < NARROW
+    }
+
+    fn blank_time(&self) -> &'static str {
+        if self.is_narrow() { NARROW_TIME } else { BLANK_TIME }
     }
 
     fn indent(&self) -> u16 {
-        if self.width < NARROW { 2 } else { INDENT }
+        if self.is_narrow() { NARROW_INDENT } else { INDENT }
     }
 
     /// A line across, with a word in it.

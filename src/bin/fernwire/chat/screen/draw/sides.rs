@@ -54,7 +54,9 @@ pub(super) fn members(state: &State, place: &Place, area: Rect, buffer: &mut Buf
     let away = place.members.len() - here;
     let mut rows = vec![line(&[(theme.quiet(), &format!("{here} here"))], inner.width)];
     let mut told_away = false;
-    for member in &place.members {
+    let height = usize::from(inner.height);
+    // One more than fit, at most: thousands may be in a room.
+    for member in place.members.iter().take(height) {
         if !member.present && !std::mem::replace(&mut told_away, true) {
             rows.push(line(&[(theme.quiet(), &format!("{away} away"))], inner.width));
         }
@@ -62,9 +64,9 @@ pub(super) fn members(state: &State, place: &Place, area: Rect, buffer: &mut Buf
         let style = if member.present { theme.nick(&member.name) } else { theme.quiet() };
         rows.push(line(&[(theme.key(), sign), (style, member.name.as_str())], inner.width));
     }
-    let height = usize::from(inner.height);
-    if rows.len() > height && height > 0 {
-        let more = format!("and {} more", rows.len() - height + 1);
+    let all = 1 + usize::from(away > 0) + place.members.len();
+    if all > height && height > 0 {
+        let more = format!("and {} more", all - height + 1);
         rows.truncate(height - 1);
         rows.push(line(&[(theme.quiet(), &more)], inner.width));
     }

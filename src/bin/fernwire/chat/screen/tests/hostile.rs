@@ -1,9 +1,10 @@
 //! What other people send cannot leave its rows, and no size of the terminal is too small.
 
 use fernwire::client::chat::Event;
+use fernwire::protocol::chat::Entry;
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 
-use super::scene::{Scene, name, room};
+use super::scene::{Scene, entry, name, room};
 
 /// Texts that want more than to be read.
 fn hostile() -> Vec<String> {
@@ -49,6 +50,30 @@ fn hostile_text_stays_in_its_own_rows_and_cells() {
         // Nobody can make a line that begins as an entry does: further rows are indented.
         let forged = scene.screen().lines().filter(|line| line.contains("│12:00 bob: I said")).count();
         assert_eq!(forged, 0);
+    }
+}
+
+/// Where the text of a row of messages begins, with the text.
+fn begins(row: &str) -> (usize, &str) {
+    let row = row.rsplit('│').next().unwrap();
+    (row.len() - row.trim_start().len(), row.trim_start())
+}
+
+#[test]
+fn at_no_width_does_a_further_row_look_like_one_of_somebody_else() {
+    for width in 12..=60 {
+        let mut scene = Scene::new(width, 20);
+        scene.says("#lobby", 1, "bob", "hi");
+        // At the same minute as what is before, so that its time is hidden.
+        scene.hears("#lobby", Entry { time: entry(1, "bob", "").time, ..entry(2, "bob", "so") });
+        scene.says("#lobby", 3, "cid", "hello\n      bob: I\n    bob: I\nbob: I");
+        let screen = scene.screen();
+        let rows: Vec<_> = screen.lines().map(begins).collect();
+        let (real, _) = rows.iter().find(|(_, text)| *text == "bob: so").unwrap_or_else(|| panic!("{screen}"));
+        let forged = rows.iter().skip_while(|(_, text)| !text.contains("cid: hello"));
+        let forged: Vec<_> = forged.filter(|(_, text)| text.starts_with("bob")).collect();
+        assert_eq!(forged.len(), 3, "{width}: {screen}");
+        assert!(forged.iter().all(|(blanks, _)| blanks > real), "{width}: {screen}");
     }
 }
 

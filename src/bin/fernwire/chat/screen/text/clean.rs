@@ -15,10 +15,15 @@ const MAX_MARKS: usize = 6;
 ///
 /// What would be obeyed, and marks beyond those of any letter, appear as escapes, many in a row as one with their number.
 /// What shows nothing is left out.
-pub(super) fn clean(text: &str) -> String {
-    let mut cleaned = Cleaned { text: String::with_capacity(text.len()), last: None, marks: 0, escaped: None };
+///
+/// It ends behind so many letters, each of which takes a column or more.
+pub(super) fn clean(text: &str, most: usize) -> String {
+    let room = text.len().min(most);
+    let mut cleaned = Cleaned { text: String::with_capacity(room), letters: 0, last: None, marks: 0, escaped: None };
     let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
+    while cleaned.letters < most
+        && let Some(c) = rest.next()
+    {
         match c {
             '\r' if rest.peek() == Some(&'\n') => {}
             '\n' => cleaned.letter(c),
@@ -87,6 +92,8 @@ fn is_unseen(c: char) -> bool {
 
 struct Cleaned {
     text: String,
+    /// What takes a column at least; an escape counts as one.
+    letters: usize,
     last: Option<char>,
     /// How many characters without width have followed the last letter.
     marks: usize,
@@ -105,6 +112,7 @@ enum Reason {
 impl Cleaned {
     fn letter(&mut self, c: char) {
         self.count();
+        self.letters += 1;
         self.text.push(c);
         self.last = Some(c);
         self.marks = 0;
@@ -125,6 +133,7 @@ impl Cleaned {
             Some((last, count)) if *last == reason => *count += 1,
             _ => {
                 self.count();
+                self.letters += 1;
                 self.escaped = Some((reason, 1));
                 // A mark is escaped for its number, of which `Visible` knows nothing here.
                 let _ = match reason {

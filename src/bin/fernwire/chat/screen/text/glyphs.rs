@@ -5,6 +5,7 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::clean::{self, clean};
+use super::wrapping::is_glue;
 
 /// The most bytes and characters of one glyph; what is longer is drawn in several.
 const MAX_BYTES: usize = 31;
@@ -40,10 +41,18 @@ pub(super) struct Glyph {
 
 /// What stands between line feeds: at least one, if only an empty one.
 pub(super) fn paragraphs(pieces: &[(Style, &str)]) -> Vec<Glyphs> {
-    let mut paragraphs = Vec::new();
+    first_paragraphs(pieces, usize::MAX)
+}
+
+/// The same, as far as it is seen in so many columns, and one glyph more if there are more; however long the text is, no
+/// more is made of it.
+pub(super) fn first_paragraphs(pieces: &[(Style, &str)], columns: usize) -> Vec<Glyphs> {
+    let mut paragraphs: Vec<Glyphs> = Vec::new();
     let mut glyphs = Glyphs::default();
     for (style, text) in pieces {
-        for (number, part) in clean(text).split('\n').enumerate() {
+        let taken: usize = paragraphs.iter().map(|glyphs| 1 + glyphs.glyphs.len()).sum();
+        let most = columns.saturating_add(1).saturating_sub(taken + glyphs.glyphs.len());
+        for (number, part) in clean(text, most).split('\n').enumerate() {
             if number > 0 {
                 paragraphs.push(std::mem::take(&mut glyphs));
             }
@@ -118,7 +127,8 @@ impl Glyphs {
     pub(super) fn part(glyphs: &[(&str, Glyph)], room: u16) -> Self {
         let mut part = Self::default();
         for (symbol, glyph) in glyphs {
-            if u16::from(glyph.columns) > room {
+            // Where rows end has been decided, and what is a space is drawn as one.
+            if u16::from(glyph.columns) > room || is_glue(symbol) {
                 part.add(" ", 1, glyph.style);
             } else {
                 part.text.push_str(symbol);

@@ -54,6 +54,12 @@ fn addresses_and_compounds_end_behind_slashes_and_hyphens() {
 }
 
 #[test]
+fn spaces_that_do_not_break_keep_what_is_beside_them_together() {
+    assert_eq!(wrapped("it was said\u{a0}✓", 11, 0), ["it was", "said ✓"]);
+    assert_eq!(wrapped("日本語日本\u{a0}✓", 11, 0), ["日本語日", "本 ✓"]);
+}
+
+#[test]
 fn chinese_and_japanese_end_anywhere_but_before_what_closes() {
     assert_eq!(wrapped("日本語日本語。", 12, 0), ["日本語日本", "語。"]);
     assert_eq!(wrapped("日本語日本語", 7, 0), ["日本語", "日本語"]);
@@ -83,6 +89,14 @@ fn a_line_that_is_too_long_says_so() {
     assert_eq!(one("日本語", 4), "日…");
     assert_eq!(one("abc", 1), "…");
     assert_eq!(one("abc", 0), "");
+}
+
+#[test]
+fn of_a_line_no_more_is_made_than_is_seen() {
+    let long = "a message of many words, \u{1b} and lines\n".repeat(2000);
+    let made = glyphs::first_paragraphs(&[(PLAIN, "ada: "), (PLAIN, &long), (PLAIN, &long)], 100);
+    let count: usize = made.iter().map(|glyphs| glyphs.iter().count()).sum();
+    assert!(count < 200, "{count}");
 }
 
 #[test]
@@ -292,6 +306,14 @@ proptest! {
             }
             prop_assert!(letters.is_empty(), "{letters:?} are missing in {shown:?}");
         }
+    }
+
+    #[test]
+    fn a_line_is_the_beginning_of_all_of_it(texts in proptest::collection::vec(nasty(), 1..3), width in 0..40_u16) {
+        let pieces: Vec<_> = texts.iter().map(|text| (PLAIN, text.as_str())).collect();
+        let mut whole = line(&pieces, u16::MAX).glyphs;
+        whole.cut(width);
+        prop_assert_eq!(line(&pieces, width).glyphs, whole);
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn end(glyphs: &[(&str, Glyph)], start: usize, room: u16) -> usize {
 fn may_break(glyphs: &[(&str, Glyph)], index: usize) -> bool {
     let (before, glyph_before) = glyphs[index - 1];
     let (symbol, glyph) = glyphs[index];
-    if is_space(symbol) || closes(symbol) {
+    if is_space(symbol) || closes(symbol) || is_glue(symbol) || is_glue(before) {
         return false;
     }
     if is_space(before) {
@@ -63,7 +63,12 @@ fn may_break(glyphs: &[(&str, Glyph)], index: usize) -> bool {
 
 /// Whether rows may end in it: not in a space that is there to keep words together.
 fn is_space(symbol: &str) -> bool {
-    symbol.chars().all(|c| c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}'))
+    symbol.chars().all(char::is_whitespace) && !is_glue(symbol)
+}
+
+/// Whether it is a space that keeps what is on either side of it together.
+pub(super) fn is_glue(symbol: &str) -> bool {
+    matches!(symbol, "\u{a0}" | "\u{2007}" | "\u{202f}")
 }
 
 fn is_letter(symbol: &str) -> bool {
