@@ -93,6 +93,16 @@ fn a_wrong_password_is_told_and_the_right_one_lets_in_over_another_connection_to
 }
 
 #[test]
+fn whoever_types_on_behind_a_name_that_is_none_shows_no_password() {
+    let scene = Scene::new();
+    let mut ada = comes(&Sandbox::new(), &[scene.pinned_url()]);
+    ada.sees("[LOGIN]");
+    ada.types(&format!("ada!{ENTER}{PASSWORD}{ENTER}{F2}"));
+    let form = ada.sees("[SIGNUP]");
+    assert!(form.contains("› Name      ada!____"), "{form}");
+}
+
+#[test]
 fn a_server_that_is_not_there_yet_is_waited_for() {
     let (mut scene, home) = (Scene::new(), Sandbox::new());
     scene.stops();

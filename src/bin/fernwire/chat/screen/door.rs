@@ -48,7 +48,7 @@ pub(super) async fn enter(
     account: Account,
     theme: &Theme,
 ) -> anyhow::Result<Option<Entered>> {
-    let person = Person { stage, inputs, signals, theme, drawn: Drawn::default(), typed_ahead: None };
+    let person = Person { stage, inputs, signals, theme, drawn: Drawn::default(), typed_ahead: None, typed: None };
     let mut door = Door { person, server, confirmed: None, client: None, was_connected: false };
     let entered = door.open(&account).await;
     match (entered, door.client.take()) {

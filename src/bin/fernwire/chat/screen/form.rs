@@ -23,6 +23,9 @@ pub(super) trait Form {
     /// Takes what is typed.
     fn press(&mut self, input: Input) -> Step<Self::Decision>;
 
+    /// Nothing was typed for a while, so whoever types now has seen where it goes.
+    fn has_paused(&mut self) {}
+
     /// Takes a click on a place in it.
     fn point(&mut self, _target: Target) -> Step<Self::Decision> {
         Step::Nothing

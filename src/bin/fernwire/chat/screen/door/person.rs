@@ -15,6 +15,9 @@ use super::super::stage::{Input, Stage};
 use super::super::theme::Theme;
 use super::Parting;
 
+/// Nobody who types without looking pauses as long as this.
+const TYPING_PAUSE: Duration = Duration::from_millis(400);
+
 pub(super) struct Person<'a> {
     pub(super) stage: &'a mut Stage,
     pub(super) inputs: &'a mut Inputs,
@@ -24,6 +27,8 @@ pub(super) struct Person<'a> {
     pub(super) drawn: Drawn,
     /// When something was typed last that the form had no use for, as while it asks the server.
     pub(super) typed_ahead: Option<Instant>,
+    /// When anything was typed last.
+    pub(super) typed: Option<Instant>,
 }
 
 /// What came first.
@@ -110,9 +115,16 @@ impl Person<'_> {
                 Ok(form.press(input))
             }
             input => {
+                let now = Instant::now();
+                if self.typed.is_none_or(|typed| now.duration_since(typed) >= TYPING_PAUSE) {
+                    form.has_paused();
+                }
+                if matches!(input, Input::Key(_) | Input::Paste(_)) {
+                    self.typed = Some(now);
+                }
                 let step = form.press(input);
                 if matches!(step, Step::Nothing) {
-                    self.typed_ahead = Some(Instant::now());
+                    self.typed_ahead = Some(now);
                 }
                 Ok(step)
             }

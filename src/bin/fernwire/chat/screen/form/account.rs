@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::super::stage::Input;
 use super::super::theme::Theme;
-use super::field::{Edit, Field};
+use super::field::{Edit, Field, typed};
 use super::panel::Panel;
 use super::{Form, Step, Target, is_control, is_leaving};
 use facts::Facts;
@@ -28,6 +28,9 @@ pub(in super::super) struct AccountForm {
     facts: Facts,
     tab: Tab,
     focus: Focus,
+    /// The form has moved the focus, or kept it, and the person may not have seen it yet. Until there was a pause, what is
+    /// typed may be a password, which is not for a field that is shown.
+    is_astray: bool,
     name: Field,
     password: Field,
     again: Field,
@@ -76,6 +79,7 @@ impl AccountForm {
             facts,
             tab,
             focus,
+            is_astray: false,
             name: Field::shown(),
             password: Field::hidden(),
             again: Field::hidden(),
@@ -139,7 +143,7 @@ impl AccountForm {
                 self.add(" If you have no account here yet, SIGNUP (F2) makes one.");
             }
             ErrorCode::NameTaken => {
-                self.focus = Focus::Name;
+                self.lead_to(Focus::Name);
                 self.add(" LOGIN (F2) is for whoever has it.");
             }
             _ => {}
@@ -150,7 +154,7 @@ impl AccountForm {
     /// The connection was lost while the account was made.
     fn is_unclear(&mut self, why: &CallError) {
         self.tab = Tab::Login;
-        self.focus = Focus::Password;
+        self.lead_to(Focus::Password);
         self.again.clear();
         self.complain(format!("the connection was lost while the account was made ({why})"));
         self.add(" Whether it was made is not known, so log in to it; if that fails, make it again.");
@@ -167,7 +171,7 @@ impl AccountForm {
     fn forget_password(&mut self) {
         self.password.clear();
         self.again.clear();
-        self.focus = Focus::Password;
+        self.lead_to(Focus::Password);
     }
 
     /// Says what is wrong.
@@ -190,9 +194,30 @@ impl AccountForm {
     /// The next field, or the one before; after the last comes the first.
     fn go(&mut self, forward: bool) {
         let fields = self.fields();
-        let here = fields.iter().position(|field| *field == self.focus).unwrap_or(0);
-        let there = if forward { here + 1 } else { here + fields.len() - 1 };
+        let there = if forward { self.here() + 1 } else { self.here() + fields.len() - 1 };
         self.focus = fields[there % fields.len()];
+    }
+
+    /// Which of the fields one is in.
+    fn here(&self) -> usize {
+        self.fields().iter().position(|field| *field == self.focus).unwrap_or(0)
+    }
+
+    /// Where one is now without having gone there.
+    fn lead_to(&mut self, focus: Focus) {
+        self.focus = focus;
+        self.is_astray = true;
+    }
+
+    /// Goes on from the name if it is one.
+    fn leave_name(&mut self) {
+        match self.name.text().parse::<UserName>() {
+            Ok(_) => self.go(true),
+            Err(error) => {
+                self.complain(error);
+                self.lead_to(Focus::Name);
+            }
+        }
     }
 
     fn turn(&mut self, tab: Tab) {
@@ -229,6 +254,10 @@ impl AccountForm {
     fn press_key(&mut self, key: &KeyEvent) -> Step<Entry> {
         match key.code {
             KeyCode::Enter if self.fields().last() == Some(&self.focus) => return self.submit(),
+            KeyCode::Enter if self.focus == Focus::Name => self.leave_name(),
+            // The arrows end where the fields do.
+            KeyCode::Up if self.here() == 0 => return Step::Nothing,
+            KeyCode::Down if self.fields().last() == Some(&self.focus) => return Step::Nothing,
             KeyCode::Enter | KeyCode::Tab | KeyCode::Down => self.go(true),
             KeyCode::BackTab | KeyCode::Up => self.go(false),
             KeyCode::F(2) => self.turn(self.other_tab()),
@@ -270,7 +299,7 @@ impl AccountForm {
                 _ => return Step::Decided(Entry { is_new, name, password }),
             },
         };
-        self.focus = fault.0;
+        self.lead_to(fault.0);
         self.complain(fault.1);
         Step::Changed
     }
@@ -284,6 +313,7 @@ impl Form for AccountForm {
             input if is_leaving(&input) => Step::Leave,
             Input::Resized => Step::Changed,
             _ if self.asking.is_some() => Step::Nothing,
+            input if self.is_astray && self.focus == Focus::Name && is_text(&input) => Step::Nothing,
             Input::Key(key) => self.press_key(&key),
             Input::Paste(text) => {
                 let text = Zeroizing::new(text);
@@ -293,10 +323,15 @@ impl Form for AccountForm {
         }
     }
 
+    fn has_paused(&mut self) {
+        self.is_astray = false;
+    }
+
     fn point(&mut self, target: Target) -> Step<Entry> {
         if self.asking.is_some() {
             return Step::Nothing;
         }
+        self.is_astray = false;
         match target {
             Target::Login => self.turn(Tab::Login),
             Target::Signup => self.turn(Tab::Signup),
@@ -309,6 +344,15 @@ impl Form for AccountForm {
 
     fn panel(&self, theme: &Theme, width: u16) -> Panel {
         self.look(theme, width)
+    }
+}
+
+/// Whether it writes something, or ends what was written.
+fn is_text(input: &Input) -> bool {
+    match input {
+        Input::Key(key) => key.code == KeyCode::Enter || typed(key).is_some(),
+        Input::Paste(_) => true,
+        Input::Wheel(..) | Input::Click(_) | Input::Resized => false,
     }
 }
 

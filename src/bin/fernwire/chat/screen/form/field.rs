@@ -148,7 +148,7 @@ impl Field {
 }
 
 /// The character that a key types. What AltGr makes comes as Ctrl and Alt from some terminals.
-fn typed(key: &KeyEvent) -> Option<char> {
+pub(super) fn typed(key: &KeyEvent) -> Option<char> {
     let KeyCode::Char(c) = key.code else { return None };
     let held = key.modifiers - KeyModifiers::SHIFT;
     let by_alt_gr = held == KeyModifiers::CONTROL | KeyModifiers::ALT && !c.is_ascii_alphanumeric();

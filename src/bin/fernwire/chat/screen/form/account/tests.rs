@@ -205,6 +205,8 @@ fn what_breaks_a_rule_is_not_sent() {
     form.point(Target::Again);
     press(&mut form, KeyCode::Enter);
     assert_says(&form, "A name has at least one character.");
+    assert_says(&form, "› Name");
+    form.has_paused();
     types(&mut form, "ada");
     form.point(Target::Again);
     press(&mut form, KeyCode::Enter);
@@ -221,6 +223,59 @@ fn what_breaks_a_rule_is_not_sent() {
     assert_says(&form, "These two differ");
     types(&mut form, GOOD);
     assert_eq!(press(&mut form, KeyCode::Enter), Step::Decided(entry(true)));
+}
+
+#[test]
+fn enter_stays_where_the_name_is_none() {
+    for is_new in [false, true] {
+        let mut form = empty(is_new);
+        types(&mut form, "ad!");
+        assert_eq!(press(&mut form, KeyCode::Enter), Step::Changed);
+        assert_says(&form, "A name is made of letters, digits, `_`, `.`, `-` and `@`, and `!` is none of them.");
+        assert_says(&form, "› Name ad!");
+        form.has_paused();
+        press(&mut form, KeyCode::Backspace);
+        press(&mut form, KeyCode::Enter);
+        assert_says(&form, "› Password");
+    }
+}
+
+#[test]
+fn a_password_that_is_typed_without_looking_never_lands_in_the_name() {
+    let mut unnamed = empty(true);
+    press(&mut unnamed, KeyCode::Enter);
+    let mut faulty = empty(true);
+    types(&mut faulty, "a!");
+    faulty.point(Target::Again);
+    press(&mut faulty, KeyCode::Enter);
+    let mut taken = filled(true);
+    taken.is_refused(&refusal(ErrorCode::NameTaken, "the name ada has an owner", None));
+    for mut form in [unnamed, faulty, taken] {
+        let name = form.name.text().to_owned();
+        assert_says(&form, "› Name");
+        for c in "Secret-1".chars() {
+            assert_eq!(press(&mut form, KeyCode::Char(c)), Step::Nothing);
+        }
+        assert_eq!(press(&mut form, KeyCode::Enter), Step::Nothing);
+        assert_eq!(paste(&mut form, GOOD), Step::Nothing);
+        assert_eq!(form.name.text(), name);
+        form.has_paused();
+        types(&mut form, "x");
+        assert_eq!(form.name.text(), format!("{name}x"));
+    }
+}
+
+#[test]
+fn the_arrows_end_where_the_fields_do() {
+    let mut form = filled(true);
+    assert_eq!(press(&mut form, KeyCode::Down), Step::Nothing);
+    assert_says(&form, "› Again");
+    for _ in 0..9 {
+        press(&mut form, KeyCode::Up);
+    }
+    assert_says(&form, "› LOGIN");
+    press(&mut form, KeyCode::BackTab);
+    assert_says(&form, "› Again");
 }
 
 #[test]
@@ -255,6 +310,7 @@ fn a_name_that_is_taken_can_be_changed() {
     form.asks(true, false);
     form.is_refused(&refusal(ErrorCode::NameTaken, "the name ada has an owner", None));
     assert_says(&form, "the name ada has an owner. LOGIN (F2) is for whoever has it.");
+    form.has_paused();
     types(&mut form, "2");
     assert_says(&form, "› Name ada2");
     assert_says(&form, "•••••••••");
