@@ -270,8 +270,16 @@ impl AccountForm {
     }
 
     fn edit(&mut self, edit: impl FnOnce(&mut Field) -> Edit) -> Step<Entry> {
+        let length = |form: &mut Self| form.field().map_or(0, |field| field.text().len());
+        let before = length(self);
         match self.field().map_or(Edit::NotMine, edit) {
-            Edit::Done => Step::Changed,
+            Edit::Done => {
+                // What was said is about what stood there before; the wait is not.
+                if length(self) != before && !self.must_wait() {
+                    (self.notice, self.seconds) = (None, None);
+                }
+                Step::Changed
+            }
             Edit::Full => {
                 self.complain("that is too long, and was not taken");
                 Step::Changed

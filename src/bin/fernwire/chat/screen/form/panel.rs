@@ -28,13 +28,26 @@ pub(super) fn width_in(area: Rect) -> u16 {
 pub(in super::super) struct Panel {
     width: u16,
     rows: Vec<Row>,
+    /// What follows them, as far as there is room.
+    list: Vec<(Worth, Vec<Row>)>,
     foot: Vec<Row>,
     /// The row that is seen in any case.
     focus: usize,
+    /// How many rows are seen if the focus can be seen with the last of them.
+    needed: usize,
     /// The column of the cursor in that row.
     cursor: Option<u16>,
     /// Row, column and width of what can be clicked.
     targets: Vec<(usize, u16, u16, Target)>,
+}
+
+/// What an item of the list is worth where there is no room for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worth {
+    /// It comes first, and even rows above the focus make way for it.
+    Most,
+    Some,
+    Least,
 }
 
 /// Where things are on the screen.
@@ -54,7 +67,8 @@ impl Drawn {
 
 impl Panel {
     pub(super) fn new(width: u16) -> Self {
-        Self { width, rows: Vec::new(), foot: Vec::new(), focus: 0, cursor: None, targets: Vec::new() }
+        let (rows, list, foot, targets) = Default::default();
+        Self { width, rows, list, foot, focus: 0, needed: 0, cursor: None, targets }
     }
 
     pub(super) fn width(&self) -> u16 {
@@ -82,6 +96,16 @@ impl Panel {
         self.cursor = cursor;
     }
 
+    /// The row that was added last is worth more than those above the focus.
+    pub(super) fn need(&mut self) {
+        self.needed = self.rows.len();
+    }
+
+    /// Adds an item to the list below all rows.
+    pub(super) fn list(&mut self, worth: Worth, pieces: &[(Style, &str)], indent: u16) {
+        self.list.push((worth, text::wrap(pieces, self.width, indent)));
+    }
+
     /// These columns of the row that was added last can be clicked.
     pub(super) fn target(&mut self, column: u16, width: u16, target: Target) {
         self.targets.push((self.rows.len().saturating_sub(1), column, width, target));
@@ -99,10 +123,9 @@ impl Panel {
         }
         let (body, foot) = self.place(area, theme, buffer);
         let end = body.right();
-        // As little as needed is out of sight above, and what follows the focus is seen too.
-        let most = self.rows.len().saturating_sub(body.height.into());
-        let first = (self.focus + 1 + usize::from(body.height) / 2).saturating_sub(body.height.into()).min(most);
-        for (row, y) in self.rows.iter().skip(first).zip(body.rows()) {
+        let (listed, needed) = self.listed(body.height.into());
+        let first = self.first_seen(needed, body.height.into());
+        for (row, y) in self.rows.iter().chain(listed).skip(first).zip(body.rows()) {
             row.draw(body.x, y.y, end, buffer);
         }
         for (row, y) in self.foot.iter().zip(foot.rows()) {
@@ -119,9 +142,35 @@ impl Panel {
         Drawn { cursor: self.cursor.and_then(|column| seen(self.focus, column)), targets: targets.collect() }
     }
 
+    /// How many rows there are, with the list.
+    fn height(&self) -> usize {
+        self.rows.len() + self.list.iter().map(|(_, rows)| rows.len()).sum::<usize>()
+    }
+
+    /// The rows of the list in the order in which they are shown, and how many of all rows are needed.
+    fn listed(&self, height: usize) -> (impl Iterator<Item = &Row>, usize) {
+        let mut list: Vec<_> = self.list.iter().collect();
+        let mut needed = self.needed;
+        // Where there is room, an item keeps its place while what it says of changes.
+        if self.height() > height {
+            list.sort_by_key(|(worth, _)| *worth);
+            let most =
+                list.iter().filter(|(worth, _)| *worth == Worth::Most).map(|(_, rows)| rows.len()).sum::<usize>();
+            needed = if most > 0 { self.rows.len() + most } else { needed };
+        }
+        (list.into_iter().flat_map(|(_, rows)| rows), needed)
+    }
+
+    /// The first row that is seen. As little as needed is out of sight above, and what follows the focus is seen too.
+    fn first_seen(&self, needed: usize, height: usize) -> usize {
+        let most = self.height().saturating_sub(height);
+        let usual = (self.focus + 1 + height / 2).saturating_sub(height).min(most);
+        usual.max(needed.saturating_sub(height).min(self.focus))
+    }
+
     /// Draws the frame; the result is where the rows and the foot belong.
     fn place(&self, area: Rect, theme: &Theme, buffer: &mut Buffer) -> (Rect, Rect) {
-        let rows = u16::try_from(self.rows.len()).unwrap_or(u16::MAX);
+        let rows = u16::try_from(self.height()).unwrap_or(u16::MAX);
         let foot = u16::try_from(self.foot.len()).unwrap_or(u16::MAX);
         // An empty row is between the two if there is room for it.
         let wanted = rows.saturating_add(foot).saturating_add(foot.min(1));

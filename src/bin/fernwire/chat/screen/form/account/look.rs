@@ -6,7 +6,7 @@ use super::super::super::text;
 use super::super::super::theme::Theme;
 use super::super::Target;
 use super::super::field::Field;
-use super::super::panel::Panel;
+use super::super::panel::{Panel, Worth};
 use super::super::rules::{Standing, standings};
 use super::{AccountForm, Focus, Tab};
 
@@ -32,9 +32,10 @@ impl AccountForm {
             panel.space();
         }
         self.say_notice(theme, &mut panel);
+        panel.need();
         if self.tab == Tab::Signup {
             panel.space();
-            self.say_rules(theme, &mut panel);
+            self.list_rules(theme, &mut panel);
         }
         self.put_foot(theme, &mut panel);
         panel
@@ -113,10 +114,10 @@ impl AccountForm {
         }
     }
 
-    fn say_rules(&self, theme: &Theme, panel: &mut Panel) {
+    fn list_rules(&self, theme: &Theme, panel: &mut Panel) {
         for (standing, words) in standings(self.name.text(), self.password.text(), self.again.text()) {
-            let (style, mark) = marked(theme, standing);
-            panel.say(&[(style, mark), (style, &words)], MARK);
+            let (style, mark, worth) = marked(theme, standing);
+            panel.list(worth, &[(style, mark), (style, &words)], MARK);
         }
     }
 
@@ -136,11 +137,11 @@ impl AccountForm {
     }
 }
 
-/// How a rule is shown; none is told from another by its colour alone.
-fn marked(theme: &Theme, standing: Standing) -> (Style, &'static str) {
+/// How a rule is shown, and how much depends on that it is; none is told from another by its colour alone.
+fn marked(theme: &Theme, standing: Standing) -> (Style, &'static str, Worth) {
     match standing {
-        Standing::Open => (theme.quiet(), "· "),
-        Standing::Kept => (theme.good(), "✓ "),
-        Standing::Broken => (theme.bad().add_modifier(Modifier::BOLD), "✗ "),
+        Standing::Open => (theme.quiet(), "· ", Worth::Some),
+        Standing::Kept => (theme.good(), "✓ ", Worth::Least),
+        Standing::Broken => (theme.bad().add_modifier(Modifier::BOLD), "✗ ", Worth::Most),
     }
 }

@@ -134,6 +134,67 @@ fn every_rule_is_seen_on_a_usual_terminal() {
     assert!(text.contains("Esc leaves"), "{text}");
 }
 
+/// What is on a small screen, as one line.
+fn seen(form: &AccountForm, size: (u16, u16)) -> String {
+    let (text, _) = screen(form, size);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn on_a_small_screen_broken_rules_come_first() {
+    let mut form = filled(true);
+    press(&mut form, KeyCode::Backspace);
+    types(&mut form, "2");
+    form.point(Target::Password);
+    press(&mut form, KeyCode::Backspace);
+    for size in [(40, 12), (60, 16)] {
+        let seen = seen(&form, size);
+        let at = |words: &str| seen.find(words).unwrap_or_else(|| panic!("no `{words}` on {seen}"));
+        let broken = [at("✗ a password has at least one digit"), at("✗ both passwords are the same")];
+        assert!(broken.iter().all(|at| seen.find('✓').is_none_or(|kept| *at < kept)), "{seen}");
+        assert!(seen.contains("› Password"), "{seen}");
+    }
+    let (usual, _) = screen(&form, (80, 24));
+    let marks: String = usual.chars().filter(|c| "✓✗".contains(*c)).collect();
+    assert_eq!(marks, "✓✓✓✓✗✓✗", "where there is room, each keeps its place");
+}
+
+#[test]
+fn on_a_small_screen_the_rules_make_way_for_what_went_wrong() {
+    let why = "the name ada has an owner; log in if it is you, or take another";
+    for size in [(40, 12), (60, 16)] {
+        let mut form = filled(true);
+        form.is_refused(&refusal(ErrorCode::NameTaken, why, None));
+        for target in [Target::Name, Target::Password, Target::Again] {
+            form.point(target);
+            let seen = seen(&form, size);
+            assert!(seen.contains(&format!("{why}. LOGIN (F2) is for whoever has it.")), "{seen}");
+        }
+    }
+}
+
+#[test]
+fn what_was_said_goes_when_something_else_is_typed() {
+    let mut form = empty(true);
+    press(&mut form, KeyCode::Enter);
+    assert_says(&form, "A name has at least one character.");
+    form.has_paused();
+    press(&mut form, KeyCode::Left);
+    assert_says(&form, "A name has at least one character.");
+    form.point(Target::Again);
+    types(&mut form, "x");
+    assert!(!said(&form).contains("A name has at least one"), "{}", said(&form));
+
+    let throttled = refusal(ErrorCode::Throttled, "too many wrong passwords; try again in 30 s", Some(30));
+    form.is_refused(&throttled);
+    form.waits(29);
+    types(&mut form, "x");
+    assert_says(&form, "too many wrong passwords. You can try again in 29 s.");
+    form.waits(0);
+    types(&mut form, "x");
+    assert!(!said(&form).contains("try again"), "{}", said(&form));
+}
+
 #[test]
 fn enter_goes_on_to_the_next_field_and_in_the_last_submits() {
     for is_new in [false, true] {
