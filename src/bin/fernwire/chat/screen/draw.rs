@@ -18,6 +18,7 @@ mod lists;
 mod sides;
 mod state_line;
 
+pub(super) use help::last_first as last_first_of_help;
 pub(super) use sides::first_place;
 
 /// Draws all of it. The result is where the cursor stands, if anywhere.

@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::draw::last_first_of_help;
 use super::place::Place;
 use super::search::Outcome as Found;
 use super::state::State;
 use super::switcher::{Item, Outcome as Chosen, Switcher};
+use super::typing::is_ctrl;
 use super::wish::Wish;
 use fernwire::client::chat::Room;
 use fernwire::model::name::Target;
@@ -29,11 +31,11 @@ impl State {
     pub(super) fn press_overlay(&mut self, key: KeyEvent) {
         match &mut self.overlay {
             Overlay::None => {}
-            Overlay::Help(row) => match key.code {
-                KeyCode::Down => *row = row.saturating_add(1),
-                KeyCode::Up => *row = row.saturating_sub(1),
-                KeyCode::PageDown | KeyCode::Char(' ') => *row = row.saturating_add(10),
-                KeyCode::PageUp => *row = row.saturating_sub(10),
+            Overlay::Help(_) => match key.code {
+                KeyCode::Down => self.turn_help(1),
+                KeyCode::Up => self.turn_help(-1),
+                KeyCode::PageDown | KeyCode::Char(' ') => self.turn_help(10),
+                KeyCode::PageUp => self.turn_help(-10),
                 _ => {
                     self.overlay = Overlay::None;
                     // Whoever goes on writing has read enough.
@@ -80,11 +82,19 @@ impl State {
         }
     }
 
+    /// So many rows on in the help, but not past its end.
+    pub(super) fn turn_help(&mut self, rows: i16) {
+        let last = last_first_of_help(self);
+        if let Overlay::Help(row) = &mut self.overlay {
+            // The terminal may have become larger since.
+            *row = (*row).min(last).saturating_add_signed(rows).min(last);
+        }
+    }
+
     fn press_leave(&mut self, key: KeyEvent) {
-        let is_ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('y' | 'Y') => self.quit(),
-            _ if is_ctrl_c => self.quit(),
+            _ if is_ctrl(key, 'c') => self.quit(),
             _ => self.overlay = Overlay::None,
         }
     }

@@ -46,13 +46,15 @@ impl State {
             _ => self.completion.end(),
         }
         let page = isize::try_from(self.height()).unwrap_or(isize::MAX).saturating_sub(2).max(1);
+        // Shift, or the lock that is like it, makes no other of a letter.
+        let held = key.modifiers.difference(KeyModifiers::SHIFT);
         match key.code {
             KeyCode::PageUp => self.scroll(-page),
             KeyCode::PageDown => self.scroll(page),
             KeyCode::F(1) => self.overlay = Overlay::Help(0),
             KeyCode::Esc => self.back_to_the_end(),
-            KeyCode::Char(c) if key.modifiers.contains(KeyModifiers::CONTROL) => self.press_ctrl(c, key),
-            KeyCode::Char(c) if key.modifiers == KeyModifiers::ALT => self.press_alt(c, key),
+            KeyCode::Char(c) if held == KeyModifiers::CONTROL => self.press_ctrl(c, key),
+            KeyCode::Char(c) if held == KeyModifiers::ALT => self.press_alt(c, key),
             KeyCode::Up if key.modifiers == KeyModifiers::ALT => self.step(-1),
             KeyCode::Down if key.modifiers == KeyModifiers::ALT => self.step(1),
             KeyCode::Up if key.modifiers == KeyModifiers::SHIFT => self.scroll(-1),
@@ -74,7 +76,7 @@ impl State {
     }
 
     fn press_alt(&mut self, c: char, key: KeyEvent) {
-        match c {
+        match c.to_ascii_lowercase() {
             '1'..='9' => self.go(c as usize - '1' as usize),
             'a' => self.go_to_unread(),
             'u' => self.go_to_mark(),
@@ -207,7 +209,7 @@ impl State {
     fn turn(&mut self, notches: isize) {
         match &mut self.overlay {
             Overlay::None => self.scroll(notches * NOTCH),
-            Overlay::Help(row) => *row = row.saturating_add_signed(notches as i16),
+            Overlay::Help(_) => self.turn_help(i16::try_from(notches).unwrap_or_default()),
             Overlay::Search => self.search.select(notches),
             Overlay::Mentions(selected) => {
                 *selected = selected.saturating_add_signed(notches).min(self.mentions.len().saturating_sub(1));
@@ -225,6 +227,8 @@ impl State {
     }
 }
 
-fn is_ctrl(key: KeyEvent, c: char) -> bool {
-    key.code == KeyCode::Char(c) && key.modifiers.contains(KeyModifiers::CONTROL)
+/// Whether it is this letter with Ctrl, and not with Alt too: those two together are AltGr on some terminals.
+pub(super) fn is_ctrl(key: KeyEvent, c: char) -> bool {
+    let held = key.modifiers.difference(KeyModifiers::SHIFT);
+    held == KeyModifiers::CONTROL && matches!(key.code, KeyCode::Char(pressed) if pressed.eq_ignore_ascii_case(&c))
 }

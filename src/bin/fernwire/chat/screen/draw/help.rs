@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+use ratatui::widgets::Block;
 
 use super::super::layout::centred;
 use super::super::state::State;
@@ -39,13 +40,22 @@ const KEY_WIDTH: usize = 18;
 const WIDTH: u16 = 90;
 
 pub(super) fn draw(state: &State, first: u16, buffer: &mut Buffer) -> Option<Position> {
-    let area = centred(over(state), WIDTH, u16::MAX);
-    let inner = boxed(state, area, "Help: PageDown goes on, Esc closes it", buffer);
+    let inner = boxed(state, area(state), "Help: PageDown goes on, Esc closes it", buffer);
     let rows = rows(state, inner.width);
-    let last_first = rows.len().saturating_sub(usize::from(inner.height));
-    let first = usize::from(first).min(last_first);
+    let first = usize::from(first).min(rows.len().saturating_sub(usize::from(inner.height)));
     show(&rows[first..], inner, buffer);
     None
+}
+
+/// The first row in view where its end is.
+pub(in super::super) fn last_first(state: &State) -> u16 {
+    let inner = Block::bordered().inner(area(state));
+    let rows = rows(state, inner.width).len();
+    u16::try_from(rows).unwrap_or(u16::MAX).saturating_sub(inner.height)
+}
+
+fn area(state: &State) -> Rect {
+    centred(over(state), WIDTH, u16::MAX)
 }
 
 fn rows(state: &State, width: u16) -> Vec<Row> {

@@ -16,11 +16,23 @@ pub(super) fn draw(state: &State, area: Rect, now: Instant, buffer: &mut Buffer)
     if area.height == 0 {
         return;
     }
-    let forms = [Form::Full, Form::Medium, Form::Short, Form::Terse, Form::Least];
+    let forms = [Form::Full, Form::Medium, Form::Short, Form::Terse, Form::Curt, Form::Least];
     let rows = forms.map(|form| row(state, now, form));
     let fits = rows.iter().find(|row| row.width() <= area.width);
-    let row = fits.or(rows.last());
-    row.inspect(|row| row.draw(area.x, area.y, area.right(), buffer));
+    match fits {
+        Some(row) => row.draw(area.x, area.y, area.right(), buffer),
+        None => squeezed(state, now, area, buffer),
+    }
+}
+
+/// What proves the server stays at the right for as long as there is any room; the rest is cut.
+fn squeezed(state: &State, now: Instant, area: Rect, buffer: &mut Buffer) {
+    let mut pieces = pieces(state, now, Form::Least);
+    let proof = pieces.pop().map(|(style, text)| (style, format!(" {text}")));
+    let proof = line(&proof.iter().map(|(style, text)| (*style, text.as_str())).collect::<Vec<_>>(), area.width);
+    let room = area.width - proof.width();
+    joined(state, &pieces, " ", room).draw(area.x, area.y, area.x + room, buffer);
+    proof.draw(area.x + room, area.y, area.right(), buffer);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,50 +43,64 @@ enum Form {
     Short,
     Terse,
     /// Without what else would be worth knowing.
+    Curt,
+    /// Without how long it will be.
     Least,
 }
 
 fn row(state: &State, now: Instant, form: Form) -> Row {
+    let between = if is_long(form) { " · " } else { " " };
+    joined(state, &pieces(state, now, form), between, u16::MAX)
+}
+
+fn joined(state: &State, pieces: &[(Style, String)], between: &str, width: u16) -> Row {
+    let mut all: Vec<(Style, &str)> = Vec::new();
+    for (style, text) in pieces {
+        if !all.is_empty() {
+            all.push((state.theme.quiet(), between));
+        }
+        all.push((*style, text));
+    }
+    line(&all, width)
+}
+
+fn is_long(form: Form) -> bool {
+    matches!(form, Form::Full | Form::Medium)
+}
+
+fn pieces(state: &State, now: Instant, form: Form) -> Vec<(Style, String)> {
     let quiet = state.theme.quiet();
     let mut pieces: Vec<(Style, String)> = vec![connection(state, now, form)];
     match &state.server {
         Some(server) => pieces.extend(facts(server, form).into_iter().map(|fact| (quiet, fact))),
         None => pieces.push((quiet, "not connected yet".to_owned())),
     }
-    let is_long = matches!(form, Form::Full | Form::Medium);
-    if is_long {
+    if is_long(form) {
         pieces.push((quiet, format!("as {}", state.me)));
     }
-    if let Some(mail) = mail(state, now).filter(|_| form != Form::Least) {
+    if let Some(mail) = mail(state, now).filter(|_| !matches!(form, Form::Curt | Form::Least)) {
         pieces.insert(1, mail);
     }
-    if is_long && state.unsettled() == 0 {
+    if is_long(form) && state.unsettled() == 0 {
         pieces.push((quiet, "F1 help".to_owned()));
     }
-    let between = if is_long { " · " } else { " " };
-    let mut all: Vec<(Style, &str)> = Vec::new();
-    for (style, text) in &pieces {
-        if !all.is_empty() {
-            all.push((quiet, between));
-        }
-        all.push((*style, text));
-    }
-    line(&all, u16::MAX)
+    pieces
 }
 
 fn connection(state: &State, now: Instant, form: Form) -> (Style, String) {
     let Some(down) = &state.down else {
         let word = match form {
             Form::Full | Form::Medium | Form::Short => "● connected",
-            Form::Terse | Form::Least => "●",
+            Form::Terse | Form::Curt | Form::Least => "●",
         };
         return (state.theme.good(), word.to_owned());
     };
     let left = down.until.saturating_duration_since(now).as_secs_f32().ceil();
     let text = match (left > 0.0, form) {
-        (true, Form::Terse | Form::Least) => format!("○ in {left} s"),
+        (_, Form::Least) => "○".to_owned(),
+        (true, Form::Terse | Form::Curt) => format!("○ in {left} s"),
         (true, _) => format!("○ no connection, again in {left} s"),
-        (false, Form::Terse | Form::Least) => "○ trying".to_owned(),
+        (false, Form::Terse | Form::Curt) => "○ trying".to_owned(),
         (false, _) => "○ no connection, trying now".to_owned(),
     };
     (state.theme.bad(), text)
@@ -102,7 +128,7 @@ fn facts(server: &Server, form: Form) -> Vec<String> {
             server.mode.to_string(),
             format!("proven by {}", proof(server)),
         ],
-        Form::Medium | Form::Short | Form::Terse | Form::Least => {
+        Form::Medium | Form::Short | Form::Terse | Form::Curt | Form::Least => {
             vec![endpoint.address.scheme().to_owned(), server.mode.to_string(), in_a_word(server).to_owned()]
         }
     }
