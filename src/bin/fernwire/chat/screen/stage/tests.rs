@@ -333,9 +333,9 @@ fn what_a_person_does_arrives() {
         ("\r", "Enter"),
         // Ctrl-J, which is no Enter.
         ("\n", "Char('j')"),
-        // Pastes that are not marked as such.
+        // Pastes that are not marked as such; one of them is longer than what is read at once.
         ("two\rlines\r", r#"Paste("two\rlines\r")"#),
-        (&format!("{}\rb\r", "a".repeat(1000)), "a-paste-of-1003"),
+        (&format!("{}\rb\r", "a".repeat(3000)), "a-paste-of-3003"),
     ] {
         house.types(keys);
         house.sees(&format!("<{input}:80x24>"));

@@ -10,6 +10,8 @@ use super::super::Input;
 const LEAST: usize = 3;
 /// The most that are kept before they are handed on.
 const MAX_KEYS: usize = 64 * 1024;
+/// How long a key may take to have come with the one before. Not nothing: with that, crossterm does not look.
+const AT_ONCE: Duration = Duration::from_micros(200);
 /// How long more of a paste may take to come: terminals write it in pieces. Shorter than a key is held down before it
 /// repeats, and than between two keys that a person presses.
 const BETWEEN_PIECES: Duration = Duration::from_millis(10);
@@ -36,7 +38,7 @@ impl Burst {
 
     /// How long the next may take to belong to them.
     pub(super) fn patience(&self) -> Duration {
-        if self.keys.len() < LEAST { Duration::ZERO } else { BETWEEN_PIECES }
+        if self.keys.len() < LEAST { AT_ONCE } else { BETWEEN_PIECES }
     }
 
     /// As a paste if that is allowed and they are one, so that nothing of it is sent; otherwise key by key.
