@@ -171,12 +171,12 @@ mod tests {
         search.paste("words").unwrap();
         assert!(search.wish().is_some());
         search.answered("words", None, Ok(hits(12)));
-        assert_eq!(search.state(), "12 found so far; Enter goes to one");
+        assert_eq!(search.state(true), "12 found so far; Enter goes to one");
         assert_eq!(search.wish(), None);
         search.select(11);
         assert_eq!(search.wish(), Some(Wish::Search { words: "words".to_owned(), before: Some(988) }));
         search.answered("words", Some(988), Ok(Vec::new()));
-        assert_eq!(search.state(), "12 found; Enter goes to one");
+        assert_eq!(search.state(true), "12 found; Enter goes to one");
         assert_eq!(search.wish(), None);
     }
 }
