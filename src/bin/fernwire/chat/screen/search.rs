@@ -106,7 +106,9 @@ impl Search {
         let before = match self.is_pending() {
             true => None,
             // The last hit is selected, so the next are wanted.
-            false if self.more && self.selected + 1 >= self.hits.len() => Some(self.hits.last()?.cursor),
+            false if self.more && self.wanted() == self.words && self.selected + 1 >= self.hits.len() => {
+                Some(self.hits.last()?.cursor)
+            }
             false => return None,
         };
         let words = self.wanted().to_owned();
