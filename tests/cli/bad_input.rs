@@ -36,7 +36,7 @@ fn an_address_in_the_wrong_place_is_no_query() {
     for words in [
         &["SetA-One", "tcp://127.0.0.1:1"][..],
         &["localhost:3376", "SetA-One"],
-        &["127.0.0.1:3376"],
+        &["tcp://127.0.0.1:1", "127.0.0.1:3376"],
         &["tcp:/127.0.0.1:3376"],
         &["/run/f.sock", "SetA-One"],
         &["unix:/run/f.sock"],
@@ -44,6 +44,18 @@ fn an_address_in_the_wrong_place_is_no_query() {
         query_fails(words, &["looks like an address", "goes first"]);
     }
     query_fails(&["SetA-One", ""], &["a query is empty"]);
+}
+
+#[test]
+fn an_address_that_stands_alone_is_written_out() {
+    query_fails(&["127.0.0.1:3376"], &["`127.0.0.1:3376` lacks", "write it as tcp://127.0.0.1:3376"]);
+    let key = "A".repeat(43);
+    let with_a_key = Sandbox::new().run(&["query", &format!("/run/{key}=")]);
+    with_a_key.fails(&["write it as unix:///run/(a key, not shown)"]);
+    assert!(!with_a_key.stderr.contains(&key), "{with_a_key:?}");
+    query_fails(&["/run/f.sock"], &["write it as unix:///run/f.sock"]);
+    let chat = Sandbox::new().run(&["chat", "127.0.0.1:45671"]);
+    chat.fails(&["`127.0.0.1:45671` lacks", "write it as tcp://127.0.0.1:45671"]);
 }
 
 #[test]

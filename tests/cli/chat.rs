@@ -134,7 +134,7 @@ fn rooms_history_and_search_are_there_for_scripts() {
     assert!(ada.stderr.contains("bob is ignored\nignored: bob\n"), "{ada:?}");
     assert!(ada.stdout.contains("-- #garden: ada (operator)\n"), "{ada:?}");
     assert!(ada.stdout.contains("-- #garden: left\n"), "{ada:?}");
-    let search = chat(&sandbox, server.url(), "bob", &["--signup", "--room", "#garden"], "/search viol\n/topic\n");
+    let search = chat(&sandbox, server.url(), "bob", &["--signup", "--room", "garden"], "/search viol\n/topic\n");
     is_done(&search);
     let found = said(&search).into_iter().filter(|line| *line == "#garden <ada> violets are blue").count();
     assert_eq!(found, 2, "as missed and as found: {search:?}");

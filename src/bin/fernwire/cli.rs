@@ -169,7 +169,7 @@ pub(crate) struct ChatArgs {
     #[command(flatten)]
     pub(crate) account: AccountArgs,
     /// A room to join; may be given several times. Lines go to the first.
-    #[arg(long, value_name = "ROOM", default_value = LOBBY)]
+    #[arg(long, value_name = "ROOM", default_value = LOBBY, value_parser = named_room)]
     pub(crate) room: Vec<RoomName>,
     /// Plain lines instead of a full screen, on a terminal too.
     #[arg(long)]
@@ -296,6 +296,11 @@ pub(crate) struct ManArgs {
     /// Print one JSON object that names what was written.
     #[arg(long, requires = "out")]
     pub(crate) json: bool,
+}
+
+/// The name of a room, which may be without its `#` where nothing else can be meant.
+pub(crate) fn named_room(text: &str) -> Result<RoomName, NameError> {
+    if text.starts_with('#') { text.parse() } else { format!("#{text}").parse() }
 }
 
 fn parse_room(text: &str) -> Result<RoomName, String> {

@@ -28,8 +28,12 @@ pub(crate) struct Server {
 impl Server {
     /// Takes the server from the first of `words` if that is a URL, else from the flags.
     pub(crate) fn new(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Self> {
+        let is_all_there_is = words.len() == 1 && args.server.is_none();
         let endpoint = choose_endpoint(args, words)?;
         if let Some(word) = words.iter().find(|word| looks_like_an_address(word)) {
+            if is_all_there_is && let Some(address) = in_full(word) {
+                bail!("`{}` lacks the beginning of an address; write it as {}", shown(word), reason(address));
+            }
             bail!(
                 "`{}` looks like an address; an address goes first, once, and in full: tcp://host:port, tls://host:port or unix:///path",
                 shown(word)
@@ -183,6 +187,12 @@ fn looks_like_an_address(word: &str) -> bool {
     host || host_and_port
         || word.contains("://")
         || ["tcp:", "tls:", "unix:", "/"].iter().any(|start| word.starts_with(start))
+}
+
+/// The address that a word would be behind a scheme, if it has none.
+fn in_full(word: &str) -> Option<Endpoint> {
+    let scheme = if word.starts_with('/') { "unix" } else { "tcp" };
+    format!("{scheme}://{word}").parse().ok()
 }
 
 fn can_ask() -> bool {

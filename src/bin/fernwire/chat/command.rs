@@ -6,6 +6,8 @@ use fernwire::model::name::{NameError, RoomName, Target, UserName};
 use fernwire::protocol::chat::Measure;
 use fernwire::service::operator::parse_span;
 
+use crate::cli::{CHAT_COMMANDS, named_room};
+
 /// How many entries `/history` shows if nobody says how many.
 const USUAL_HISTORY: u32 = 20;
 /// The most entries that /history shows at once.
@@ -101,14 +103,14 @@ pub(super) fn parse(line: &str) -> Result<Command, String> {
     }
     let (word, rest) = split(rest);
     let word = &*word.to_lowercase();
-    let needs = |what: &str| format!("/{word} needs {what}; /help shows how it is used");
+    let needs = |what: &str| format!("/{word} needs {what}: {}", usage(word));
     let text = || if rest.is_empty() { Err(needs("a text")) } else { Ok(rest.to_owned()) };
-    let room = || if rest.is_empty() { Ok(None) } else { parse_room(rest).map(Some) };
+    let room_here = || if rest.is_empty() { Ok(None) } else { room(rest).map(Some) };
     Ok(match word {
         "help" => Command::Help,
         "join" if rest.is_empty() => return Err(needs("the name of a room")),
-        "join" => Command::Join(parse_room(rest)?),
-        "leave" => Command::Leave(room()?),
+        "join" => Command::Join(room(rest)?),
+        "leave" => Command::Leave(room_here()?),
         "msg" => {
             let (to, text) = split(rest);
             if text.is_empty() {
@@ -117,7 +119,7 @@ pub(super) fn parse(line: &str) -> Result<Command, String> {
             Command::Tell(to.parse().map_err(wrong_name(to))?, text.to_owned())
         }
         "me" => Command::Act(text()?),
-        "names" => Command::Names(room()?),
+        "names" => Command::Names(room_here()?),
         "rooms" => Command::Rooms,
         "topic" => Command::Topic(Some(rest).filter(|text| !text.is_empty()).map(str::to_owned)),
         "history" if rest.is_empty() => Command::History(USUAL_HISTORY),
@@ -142,10 +144,15 @@ fn split(text: &str) -> (&str, &str) {
     text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim_start()))
 }
 
-/// A room may be named without its `#`, where nothing else can be meant.
-fn parse_room(text: &str) -> Result<RoomName, String> {
-    let name = if text.starts_with('#') { text.to_owned() } else { format!("#{text}") };
-    name.parse().map_err(wrong_name(text))
+fn room(text: &str) -> Result<RoomName, String> {
+    named_room(text).map_err(wrong_name(text))
+}
+
+/// How a command is written, as the help has it.
+fn usage(word: &str) -> &'static str {
+    let mut usages = CHAT_COMMANDS.lines().filter_map(|line| line.trim_start().split("  ").next());
+    let is_its = |usage: &&str| usage.strip_prefix('/').is_some_and(|usage| split(usage).0 == word);
+    usages.find(is_its).unwrap_or("/help")
 }
 
 fn wrong_name(text: &str) -> impl FnOnce(NameError) -> String {
@@ -183,7 +190,10 @@ fn parse_order(measure: Measure, rest: &str) -> Result<Order, String> {
     // A time that is mistyped would otherwise be for good.
     let is_timed = matches!(measure, Measure::Ban | Measure::Mute) && order.lasting.is_none();
     if is_timed && rest.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(format!("`{}` begins with no time; write it as 10m, 2h or 7d", rest.escape_debug()));
+        return Err(format!(
+            "`{}` begins with no time; write it as 10m, 2h or 7d, from 1s to 3660d",
+            rest.escape_debug()
+        ));
     }
     order.reason = rest.to_owned();
     Ok(order)
@@ -264,11 +274,19 @@ mod tests {
         assert_eq!(order("/mute bob 10m").lasting, Some(Duration::from_secs(600)));
         let kick = order("/kick bob 2h --address");
         assert_eq!((kick.lasting, kick.address, &*kick.reason), (None, false, "2h --address"));
+        for allowed in ["1s", "3660d"] {
+            assert!(order(&format!("/ban bob {allowed}")).lasting.is_some(), "{allowed}");
+        }
         for reason in ["m", "-1h", "because of 2 h"] {
             assert_eq!(order(&format!("/ban bob {reason}")).reason, reason);
         }
-        for mistyped in ["0m", "1y", "99999999999d", "2 h"] {
-            assert!(parse(&format!("/ban bob {mistyped}")).unwrap_err().contains("no time"), "{mistyped}");
+        for mistyped in ["0m", "1y", "3661d", "99999999999d", "2 h"] {
+            assert!(
+                parse(&format!("/ban bob {mistyped}"))
+                    .unwrap_err()
+                    .contains("no time; write it as 10m, 2h or 7d, from 1s to 3660d"),
+                "{mistyped}"
+            );
         }
     }
 
@@ -284,6 +302,10 @@ mod tests {
         for line in ["/join", "/join #a b", "/msg", "/msg ada", "/me", "/kick", "/op", "/search", "/history x", "/"] {
             assert!(parse(line).is_err(), "{line}");
         }
+        assert_eq!(parse("/me"), Err("/me needs a text: /me TEXT".to_owned()));
+        assert_eq!(parse("/join"), Err("/join needs the name of a room: /join #ROOM".to_owned()));
+        assert_eq!(parse("/MSG ada"), Err("/msg needs a name and a text: /msg NAME TEXT".to_owned()));
+        assert_eq!(parse("/ban"), Err("/ban needs a name: /ban NAME [TIME] [--address] [REASON]".to_owned()));
         let hostile = parse("/\u{1b}[2J").unwrap_err();
         assert!(!hostile.contains('\u{1b}'), "{hostile}");
     }
@@ -299,6 +321,8 @@ mod tests {
                 Takes::NameAndMore | Takes::TargetAndText => "ada more",
             };
             assert!(parse(&format!("/{name} {fitting}")).is_ok(), "{name}");
+            let is_told = name == "exit" || usage(name).split(' ').next() == Some(&format!("/{name}"));
+            assert!(is_told, "{name} is in the help");
         }
     }
 
