@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use fernwire::channel::mode::KeyMode;
 use fernwire::client::trust::Proof;
 use fernwire::model::name::{Target, UserName};
-use fernwire::protocol::chat::{Entry, Style};
+use fernwire::protocol::chat::Entry;
 use fernwire::transport::endpoint::Endpoint;
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
@@ -16,15 +16,13 @@ use ratatui::layout::Rect;
 use super::completion::Completion;
 use super::editor::Editor;
 use super::layout::{Areas, PROMPT};
-use super::mention;
 use super::overlay::Overlay;
 use super::place::Place;
-use super::post::{Fate, Post};
+use super::post::Fate;
 use super::search::Search;
 use super::text::wrap;
 use super::theme::Theme;
-use super::timeline::Said;
-use super::view::{Anchor, Look, Window};
+use super::view::{Look, Window};
 use super::wish::Wish;
 
 /// An answer that takes longer than this is worth a word.
@@ -33,7 +31,9 @@ pub(super) const LATE: Duration = Duration::from_secs(5);
 const MAX_MENTIONS: usize = 200;
 
 mod answers;
+mod going;
 mod hearing;
+mod posting;
 
 pub(super) struct State {
     pub(super) me: UserName,
@@ -160,16 +160,6 @@ impl State {
         &mut self.places[position]
     }
 
-    fn post_mut(&mut self, id: &str) -> Option<&mut Post> {
-        let posts = self.places.iter_mut().flat_map(|place| place.timeline.posts_mut());
-        posts.into_iter().find(|post| post.id.as_deref() == Some(id))
-    }
-
-    /// Posts of which it is not known what became of them.
-    pub(super) fn unsettled(&self) -> usize {
-        self.places.iter().flat_map(|place| place.timeline.posts()).filter(|post| !post.is_settled()).count()
-    }
-
     /// A line where one looks.
     pub(super) fn tell_here(&mut self, text: String) {
         match self.here_mut() {
@@ -178,140 +168,10 @@ impl State {
         }
     }
 
-    /// Shows a conversation.
-    pub(super) fn go_to(&mut self, with: &Target) {
-        self.place(with);
-        if let Some(position) = self.position(with) {
-            self.go(position);
-        }
-    }
-
-    /// Shows the conversation with this number, from 0.
-    pub(super) fn go(&mut self, position: usize) {
-        if position >= self.places.len() {
-            self.flash = Some(format!("there is no conversation {}", position + 1));
-            return;
-        }
-        if position != self.current
-            && let Some(place) = self.here_mut()
-        {
-            place.leave_off();
-        }
-        self.completion.end();
-        self.current = position;
-        self.drop_outside();
-        self.arrive();
-    }
-
-    /// Rooms that are none of ours are only kept while one is in them, or something of the reader is.
-    fn drop_outside(&mut self) {
-        let here = self.here().map(|place| place.key.clone());
-        self.places.retain(|place| place.is_ours() || !place.is_idle() || Some(&place.key) == here.as_ref());
-        self.current = self.places.iter().position(|place| Some(&place.key) == here.as_ref()).unwrap_or(0);
-    }
-
-    fn arrive(&mut self) {
-        if self.ready {
-            self.ask_names();
-        }
-    }
-
-    fn ask_names(&mut self) {
-        if let Some(position) = (self.current < self.places.len()).then_some(self.current) {
-            self.ask_names_of(position);
-        }
-    }
-
-    /// Asks for the members of a room that one is in, once at a time.
-    fn ask_names_of(&mut self, position: usize) {
-        let place = &mut self.places[position];
-        if let Target::Room(room) = place.with.clone()
-            && place.is_ours()
-            && place.wants_names()
-        {
-            self.wishes.push(Wish::Names(room));
-        }
-    }
-
     /// Rings, once for all that has come together.
     fn ring(&mut self) {
         if !self.wishes.contains(&Wish::Bell) {
             self.wishes.push(Wish::Bell);
-        }
-    }
-
-    /// Shows an entry, wherever it is.
-    pub(super) fn go_to_entry(&mut self, with: &Target, entry: Entry) {
-        self.go_to(with);
-        let (seq, me) = (entry.seq, self.me.clone());
-        let mentions = !mention::places(&entry.text, &me).is_empty();
-        let place = self.place(with);
-        if !place.timeline.has(seq) {
-            place.say(Said { entry, mine: false, mentions }, false);
-        }
-        (place.anchor, place.found, place.centred) = (Some(Anchor::entry(seq)), Some(seq), true);
-    }
-
-    /// Says something; it is seen at once, and where it stands when the server has it.
-    pub(super) fn post(&mut self, to: &Target, style: Style, text: String) {
-        self.last_post += 1;
-        let number = self.last_post;
-        let place = self.place(to);
-        let post = Post { number, id: None, style, text: text.clone(), fate: Fate::Sending, since: None };
-        place.timeline.posts_mut().push(post);
-        place.mark = None;
-        place.look_at_end();
-        self.wishes.push(Wish::Post { number, to: to.clone(), style, text });
-    }
-
-    /// Since when the server owes an answer to a post, if it does.
-    pub(super) fn unanswered_since(&self) -> Option<Instant> {
-        let posts = self.places.iter().flat_map(|place| place.timeline.posts());
-        posts.filter(|post| post.fate == Fate::Sending).filter_map(|post| post.since).min()
-    }
-
-    /// Posts are waited for from now on, if they can be answered.
-    fn note_waiting(&mut self, now: Instant) {
-        let is_up = self.down.is_none();
-        for post in self.places.iter_mut().flat_map(|place| place.timeline.posts_mut()) {
-            post.since = if is_up { post.since.or(Some(now)) } else { None };
-        }
-    }
-
-    /// Says again what was not taken in this conversation.
-    pub(super) fn post_again(&mut self) -> bool {
-        let Some(place) = self.here_mut() else { return false };
-        let with = place.with.clone();
-        let failed: Vec<Post> = place.timeline.posts_mut().extract_if(.., |post| post.has_failed()).collect();
-        let any = !failed.is_empty();
-        failed.into_iter().for_each(|post| self.post(&with, post.style, post.text));
-        any
-    }
-
-    /// Forgets the last of what was not taken in this conversation.
-    pub(super) fn drop_failed(&mut self) -> bool {
-        let Some(posts) = self.here_mut().map(|place| place.timeline.posts_mut()) else { return false };
-        let last = posts.iter().rposition(Post::has_failed);
-        last.map(|last| posts.remove(last)).is_some()
-    }
-
-    /// Goes to the first of what is new here.
-    pub(super) fn go_to_mark(&mut self) {
-        let Some(place) = self.here_mut() else { return };
-        match place.mark.filter(|mark| *mark < place.last()) {
-            Some(mark) => {
-                (place.anchor, place.found, place.centred) = (Some(Anchor::entry(mark + 1)), Some(mark + 1), true)
-            }
-            None => self.flash = Some("nothing here is new since you were here last".to_owned()),
-        }
-    }
-
-    /// Goes nowhere that is none any more.
-    pub(super) fn close_here(&mut self) {
-        if self.current < self.places.len() {
-            self.places.remove(self.current);
-            self.current = self.current.saturating_sub(1);
-            self.arrive();
         }
     }
 
