@@ -243,18 +243,18 @@ async fn an_answer_that_makes_no_sense_fails_its_question_and_not_the_session() 
         let (id, request) = session.chat().await;
         assert!(matches!(request, ChatRequest::Conversations), "{request:?}");
         session.end(id).await;
-        session.close(CloseReason::Removed, "").await;
+        assert_eq!(session.next().await, None);
+        session.close(CloseReason::Done, "").await;
     };
     let client = async {
         let answers = asking.await.unwrap();
         assert!(matches!(&answers, (Err(AskError::Nonsense), Ok(none)) if none.is_empty()), "{answers:?}");
-        loop {
-            match ada.next().await {
-                Event::Down { reason, .. } => panic!("it was lost: {reason}"),
-                Event::Ended(result) => return assert!(matches!(result, Err(ChatError::Removed(_))), "{result:?}"),
-                _ => {}
-            }
-        }
+        ada.until(|event| {
+            assert!(!matches!(event, Event::Down { .. }), "{event:?}");
+            matches!(event, Event::Ready)
+        })
+        .await;
+        ada.leaves().await;
     };
     tokio::join!(client, server);
 }
@@ -288,7 +288,8 @@ async fn what_has_no_number_is_no_entry_and_nothing_is_read_that_was_never_said(
             session.reply(id, conversation("#a", 2, 7)).await;
             session.end(id).await;
         }
-        session.close(CloseReason::Removed, "").await;
+        assert_eq!(session.next().await, None);
+        session.close(CloseReason::Done, "").await;
     };
     let client = async {
         ada.until(|event| match event {
@@ -306,9 +307,10 @@ async fn what_has_no_number_is_no_entry_and_nothing_is_read_that_was_never_said(
         assert_eq!(hits.iter().map(|hit| hit.entry.seq).collect::<Vec<_>>(), [1]);
         assert_eq!(chat.conversations().await.unwrap()[0].read, 2);
         assert_eq!(chat.join(&"#a".parse().unwrap()).await.unwrap().read, 2);
+        assert_eq!(ada.screen, ["#a 3 bob: text 3"]);
+        ada.leaves().await;
     };
     tokio::join!(client, server);
-    assert_eq!(ada.screen, ["#a 3 bob: text 3"]);
 }
 
 fn chat_reads(person: &Person, with: &str, seq: u64) {
