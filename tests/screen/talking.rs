@@ -40,6 +40,8 @@ fn rooms_are_joined_counted_and_changed_by_keys() {
     ada.sees(">1 #lobby");
     for text in ["one", "two", "three"] {
         bob.enters(text);
+        // Lines that come at once are a paste.
+        bob.sees(&format!("bob: {text}"));
     }
     ada.sees(" 2 #rust            3│");
     ada.types(&alt('2'));
