@@ -68,9 +68,12 @@ fn ctrl_z_stops_it_in_a_shell_and_fg_comes_back() {
     ada.sees("● connected");
     ada.types("half a sen");
     ada.sees("> half a sen");
-    for _ in 0..2 {
+    for round in 1..=2 {
         ada.types(&ctrl('z'));
-        ada.sees("Stopped");
+        ada.sees_that("the shell", |screen| {
+            let text = text_of(screen);
+            text.matches("Stopped").count() == round && text.ends_with("shell>")
+        });
         ada.has_its_screen_back();
         // The shell runs what is typed, and shows it.
         ada.enters("echo $((40 + 2))");

@@ -19,7 +19,7 @@ use super::{Input, Stage};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Set for the actor alone, so that nobody plays who runs the ignored tests.
-const PLAY: &str = "FERNWIRE_TEST_PLAY";
+const PLAY: &str = "TEST_PLAY";
 
 /// Its value for a play that has no time to end by itself.
 const SHORT: &str = "short";

@@ -1,4 +1,4 @@
-//! Each screen is kept as a text beside this file. `FERNWIRE_WRITE_SCREENS=1 cargo test --bin fernwire pictures` writes them
+//! Each screen is kept as a text beside this file. `WRITE_SCREENS=1 cargo test --bin fernwire pictures` writes them
 //! anew; look at the difference before you keep it.
 
 use std::fs;
@@ -17,7 +17,7 @@ fn looks_like(name: &str, scene: &Scene) {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/fernwire/chat/screen/tests").join(format!("{name}.txt"));
     let drawn = scene.screen();
-    if std::env::var_os("FERNWIRE_WRITE_SCREENS").is_some() {
+    if std::env::var_os("WRITE_SCREENS").is_some() {
         fs::write(&path, &drawn).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
