@@ -18,7 +18,7 @@ use super::post::Fate;
 use super::search::MAX_HITS;
 use super::stage::input::Inputs;
 use super::stage::signals::{Signals, Wish as Signal};
-use super::stage::{Input, Stage};
+use super::stage::{Input, Stage, TYPING_PAUSE};
 use super::state::State;
 use super::theme::Theme;
 use super::wish::{Answer, Wish};
@@ -31,8 +31,6 @@ use crate::output;
 const MAX_BATCH: usize = 256;
 /// How long a program that was told to end by a signal may take to send what is unsent.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Nobody who types without looking pauses as long as this.
-const TYPING_PAUSE: Duration = Duration::from_millis(400);
 /// How much of a message is repeated when it was not sent.
 const EXCERPT: usize = 40;
 

@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal};
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::crossterm::style::force_color_output;
@@ -17,6 +18,9 @@ pub(super) mod signals;
 mod tests;
 
 use canvas::Canvas;
+
+/// Nobody who types without looking pauses as long as this.
+pub(super) const TYPING_PAUSE: Duration = Duration::from_millis(400);
 
 /// What a person does.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,12 +11,9 @@ use super::super::form::panel::Drawn;
 use super::super::form::{self, Form, Step};
 use super::super::stage::input::Inputs;
 use super::super::stage::signals::{Signals, Wish};
-use super::super::stage::{Input, Stage};
+use super::super::stage::{Input, Stage, TYPING_PAUSE};
 use super::super::theme::Theme;
 use super::Parting;
-
-/// Nobody who types without looking pauses as long as this.
-const TYPING_PAUSE: Duration = Duration::from_millis(400);
 
 pub(super) struct Person<'a> {
     pub(super) stage: &'a mut Stage,
