@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Makes what the tests compare us with: a Python environment, target/python, with pinned packages; and openssl. Installs
-# tmux too, in which programs are used like on a person's terminal.
+# Makes what the tests compare us with: a Python environment, target/python, with pinned packages; and openssl.
 set -euo pipefail
 
 packages=(bcrypt==5.0.0 cryptography==50.0.2)
@@ -22,11 +21,6 @@ install() {
 if ! command -v openssl >/dev/null; then
     install openssl
     openssl version
-fi
-
-if ! command -v tmux >/dev/null; then
-    install tmux
-    tmux -V
 fi
 
 if "$python" -c 'import bcrypt, cryptography' 2>/dev/null; then
