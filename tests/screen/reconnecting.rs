@@ -86,6 +86,23 @@ fn whoever_leaves_without_a_connection_is_told_what_was_not_sent() {
 }
 
 #[test]
+fn whoever_leaves_without_a_connection_waits_for_no_answer() {
+    let mut scene = Scene::new();
+    let mut ada = scene.enters("ada");
+    scene.stops();
+    ada.sees("○ no connection");
+    // The switcher asks for the server's rooms.
+    ada.types("\x0b");
+    ada.sees("Go to");
+    ada.types("\x1b");
+    ada.sees_no_more("Go to");
+    ada.types("\x03");
+    ada.sees("Leave? (y or n)");
+    ada.types("y");
+    assert_eq!(ada.terminal.ends(), (String::new(), Some(0)));
+}
+
+#[test]
 fn without_a_connection_one_small_frame_is_drawn_a_second() {
     let mut scene = Scene::new();
     let ada = scene.enters("ada");

@@ -192,3 +192,17 @@ fn what_is_refused_says_so_and_is_sent_again() {
     bob.types(&alt('d'));
     bob.sees_no_more("never mind");
 }
+
+#[test]
+fn of_much_that_comes_at_once_nothing_is_left_out() {
+    let scene = Scene::new();
+    let mut ada = scene.enters("ada");
+    let numbers: Vec<String> = (100..300).map(|number| number.to_string()).collect();
+    ada.types(&numbers.join(" "));
+    ada.sees("299");
+    ada.types(ENTER);
+    let screen = ada.sees("299 ✓");
+    let shown: Vec<&str> =
+        screen.split_whitespace().filter(|word| word.len() == 3 && word.parse::<u32>().is_ok()).collect();
+    assert_eq!(shown, numbers);
+}

@@ -122,7 +122,7 @@ impl Link {
         loop {
             let opened = tokio::select! {
                 opened = self.door.open() => opened,
-                () = leave_if_done(&mut self.left, &mut self.posting, &mut self.asking) => return Ok(()),
+                () = leave_if_done(&mut self.left, &mut self.posting) => return Ok(()),
             };
             let broken = match opened {
                 Ok((client, welcome)) => {
@@ -144,9 +144,8 @@ impl Link {
                     }
                     tokio::select! {
                         () = tokio::time::sleep(retry_in) => {}
-                        // The server's own wish to be left alone goes first.
-                        () = try_now, if pause.is_zero() => {}
-                        () = leave_if_done(&mut self.left, &mut self.posting, &mut self.asking) => return Ok(()),
+                        () = try_now => {}
+                        () = leave_if_done(&mut self.left, &mut self.posting) => return Ok(()),
                     }
                 }
             }
@@ -185,10 +184,11 @@ impl Link {
     }
 }
 
-/// Completes when the session is not wanted any more and there is nothing that it would be wanted for.
-async fn leave_if_done(wish: &mut watch::Receiver<bool>, posting: &mut Posting, asking: &mut Asking) {
+/// Completes when the session is not wanted any more and nothing waits to be said in it. Who leaves does not wait for a
+/// connection to be told what he has asked.
+async fn leave_if_done(wish: &mut watch::Receiver<bool>, posting: &mut Posting) {
     turned(wish).await;
-    if !posting.is_done() || !asking.is_done() {
+    if !posting.is_done() {
         std::future::pending().await
     }
 }

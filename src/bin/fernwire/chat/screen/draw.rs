@@ -84,7 +84,7 @@ fn unread_elsewhere(state: &State) -> String {
     });
     let is_elsewhere = |position: &usize| *position != state.current && !in_view.contains(position);
     let others = || state.places.iter().enumerate().filter(|(position, _)| is_elsewhere(position));
-    let unread: u64 = others().map(|(_, place)| place.unread()).sum();
+    let unread: u64 = others().map(|(_, place)| place.unread()).fold(0, u64::saturating_add);
     let sign = if others().any(|(_, place)| place.unread_mentions > 0) { "@" } else { "" };
     if unread == 0 { String::new() } else { format!(" {sign}{unread} unread: Alt-A") }
 }
@@ -94,7 +94,13 @@ fn messages(state: &State, area: Rect, now: Instant, buffer: &mut Buffer) {
     let Some(place) = state.here() else { return };
     let window = state.look(place, now).window(place.anchor, usize::from(area.height));
     if window.rows.is_empty() && area.height > 0 {
-        let hint = "Nothing was said here yet. Write below; F1 shows keys, /join #ROOM opens a room.";
+        let hint = match place.loading {
+            Some(_) => "What was said here is on its way.",
+            None if place.is_empty() => {
+                "Nothing was said here yet. Write below; F1 shows keys, /join #ROOM opens a room."
+            }
+            None => "Nothing that was said here is to be shown; PageUp goes further back.",
+        };
         line(&[(state.theme.quiet(), hint)], area.width).draw(area.x, area.bottom() - 1, area.right(), buffer);
     }
     let blank = area.height.saturating_sub(u16::try_from(window.rows.len()).unwrap_or(u16::MAX));
@@ -135,6 +141,9 @@ impl State {
         if self.leaving && unsettled > 0 {
             let what = format!("Leaving when {unsettled} more are sent; Ctrl-C and y leaves at once.");
             return Some((self.theme.warning(), what));
+        }
+        if self.leaving {
+            return Some((self.theme.warning(), "Leaving.".to_owned()));
         }
         self.down.as_ref().map(|down| {
             let text =

@@ -29,13 +29,10 @@ impl State {
                 self.join(room);
                 Ok(())
             }
-            Command::Leave(None) if matches!(self.with(), Ok(Target::User(_))) => {
-                self.close_here();
-                Ok(())
-            }
+            Command::Leave(None) if matches!(self.with(), Ok(Target::User(_))) => self.close(),
             Command::Leave(room) => self.room(room).map(|room| self.leave_room(room)),
             Command::Names(room) => self.room(room).map(|room| {
-                self.names_asked = true;
+                self.names_asked = Some(room.clone());
                 self.wish_when_connected(Wish::Names(room));
             }),
             Command::Rooms => {
@@ -77,9 +74,22 @@ impl State {
         // One that is none of ours is only closed.
         let outside = self.position(&Target::Room(room.clone())).filter(|position| !self.places[*position].is_ours());
         match outside {
-            Some(position) if position == self.current => self.close_here(),
+            Some(position) if position == self.current => {
+                if let Err(why) = self.close() {
+                    self.flash = Some(why.to_owned());
+                }
+            }
             _ => self.wish_when_connected(Wish::Leave(room)),
         }
+    }
+
+    /// Closes what one is no member of; not what one has said there, as long as nobody has it.
+    fn close(&mut self) -> Result<(), &'static str> {
+        if self.here().is_some_and(|place| !place.is_idle()) {
+            return Err("something here is not sent; Alt-R sends it again, Alt-D drops it");
+        }
+        self.close_here();
+        Ok(())
     }
 
     /// Goes to a room, and becomes a member of it if need be.

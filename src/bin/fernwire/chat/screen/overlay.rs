@@ -118,11 +118,18 @@ impl State {
 
     pub(super) fn open_switcher(&mut self) {
         self.overlay = Overlay::Switcher(Switcher::new(self.items(&[])));
-        self.wishes.push(Wish::Rooms);
+        self.ask_rooms();
+    }
+
+    pub(super) fn ask_rooms(&mut self) {
+        if !std::mem::replace(&mut self.rooms_asked, true) {
+            self.wishes.push(Wish::Rooms);
+        }
     }
 
     /// The rooms of the server have come.
     pub(super) fn offer_rooms(&mut self, rooms: Vec<Room>) {
+        self.rooms_asked = false;
         self.rooms = rooms.iter().map(|room| room.name.to_string()).collect();
         let items = self.items(&rooms);
         if let Overlay::Switcher(switcher) = &mut self.overlay {

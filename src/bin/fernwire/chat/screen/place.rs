@@ -37,6 +37,10 @@ pub(super) struct Place {
     pub(super) found: Option<u64>,
     /// It is to stand in the middle, until what is around it is here or somebody scrolls.
     pub(super) centred: bool,
+    /// Whether the server has told what there is; a conversation with a person may be one without that.
+    is_known: bool,
+    /// Whether it has in this session.
+    is_told: bool,
     /// The last entry that there is on the server, as far as is known.
     last: u64,
     read: u64,
@@ -92,6 +96,8 @@ impl Place {
             anchor: None,
             found: None,
             centred: false,
+            is_known: false,
+            is_told: false,
             last: 0,
             read: 0,
             told: 0,
@@ -119,7 +125,8 @@ impl Place {
             *confirmed = false;
         }
         self.tried.clear();
-        (self.loading, self.names) = (None, Names::Known);
+        self.timeline.forget_void();
+        (self.loading, self.names, self.is_told) = (None, Names::Known, false);
     }
 
     /// A line at the end of it.
@@ -129,6 +136,9 @@ impl Place {
     }
 
     fn forget_oldest(&mut self) {
+        if self.anchor.is_some() && self.timeline.is_far_too_long() {
+            self.look_at_end();
+        }
         if self.anchor.is_none() && self.timeline.trim() {
             self.tried.clear();
         }
@@ -150,24 +160,27 @@ impl Place {
     pub(super) fn update(&mut self, conversation: &Conversation) {
         let is_first = self.last == 0 && self.read == 0;
         self.with = conversation.with.clone();
+        if !self.is_ours() {
+            self.timeline.forget_void();
+        }
         self.standing = Standing::Ours { confirmed: true };
+        (self.is_known, self.is_told, self.measure) = (true, true, None);
         self.topic.clone_from(&conversation.topic);
         self.operator = conversation.operator;
         self.last = self.last.max(conversation.last);
         self.told = conversation.read.min(conversation.last);
         self.read = self.read.max(self.told);
         self.tried.clear();
-        if self.unread() == 0 {
-            self.unread_mentions = 0;
-        }
+        self.unread_mentions = self.timeline.mentions_after(self.read);
         if is_first && self.unread() > 0 {
             self.mark = Some(self.read);
         }
     }
 
     /// The server has less than it had: it was set back to an older copy of its database.
+    /// Only what is told first in a session can tell that: later there may be more by the time that it is heard.
     pub(super) fn set_back(&mut self, last: u64) {
-        if last < self.last {
+        if !self.is_told && last < self.last {
             self.timeline.cut(last);
             (self.last, self.read, self.told) = (last, self.read.min(last), self.told.min(last));
             self.mark = self.mark.map(|mark| mark.min(last));
@@ -178,7 +191,7 @@ impl Place {
     /// `false`: it was known.
     pub(super) fn say(&mut self, said: Said, is_seen: bool) -> bool {
         let (seq, mentions) = (said.entry.seq, said.mentions);
-        if is_seen && self.read + 1 == seq {
+        if is_seen && self.read.saturating_add(1) == seq {
             self.read = seq;
         }
         self.last = self.last.max(seq);
@@ -215,8 +228,22 @@ impl Place {
         self.last.saturating_sub(self.read)
     }
 
+    /// A page has come, whether there was something on it or not.
+    pub(super) fn note_page(&mut self, seqs: &[u64]) {
+        self.is_known = true;
+        self.last = self.last.max(seqs.iter().copied().max().unwrap_or(0));
+    }
+
+    /// Whether it is known that nothing was ever said here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_ours() && self.is_known && self.last == 0
+    }
+
     /// Everything that is here has been seen. The number to tell the server, if it is news.
     pub(super) fn note_read(&mut self) -> Option<u64> {
+        if !self.is_known {
+            return None;
+        }
         self.read = self.read.max(self.timeline.last_seq());
         self.unread_mentions = 0;
         (self.read > self.told).then(|| {
@@ -228,7 +255,7 @@ impl Place {
     /// One goes somewhere else.
     pub(super) fn leave_off(&mut self) {
         self.mark = Some(self.read);
-        self.found = None;
+        self.look_at_end();
     }
 
     /// What has to be asked for, so that nothing is missing in view.
@@ -243,12 +270,15 @@ impl Place {
         if self.loading.is_some() {
             return None;
         }
+        if !self.is_known && matches!(self.with, Target::User(_)) {
+            return Some((Page::Last, PAGE));
+        }
         if let Some(seq) = self.found.filter(|seq| self.centred && !self.timeline.has(*seq)) {
             return Some((Page::After(seq.saturating_sub(1)), PAGE));
         }
         if self.is_behind() && window.ends_at_the_end() {
             let from_here = self.anchor.map(|_| Page::After(self.timeline.last_seq()));
-            return Some((from_here.unwrap_or(Page::Before(self.last + 1)), PAGE));
+            return Some((from_here.unwrap_or(Page::Before(self.last.saturating_add(1))), PAGE));
         }
         let gap = window.gaps.first()?;
         // Towards where one looks.

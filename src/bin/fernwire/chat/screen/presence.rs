@@ -21,7 +21,7 @@ impl Moves {
     pub(super) fn add(&mut self, joined: &[UserName], left: &[UserName], more: u64) {
         joined.iter().for_each(|name| self.turn(name, true));
         left.iter().for_each(|name| self.turn(name, false));
-        self.more += more;
+        self.more = self.more.saturating_add(more);
     }
 
     fn turn(&mut self, name: &UserName, here: bool) {

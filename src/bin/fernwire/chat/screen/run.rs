@@ -130,15 +130,15 @@ impl Run {
                 return Ok(());
             }
             self.show()?;
-            let mut came = self.next(&mut sources).await;
-            for _ in 0..MAX_BATCH {
+            let mut next = Some(self.next(&mut sources).await);
+            let mut taken = 0;
+            // Whatever was fetched is taken.
+            while let Some(came) = next {
                 if let Some(ended) = self.take(came)? {
                     return ended;
                 }
-                match sources.next_at_once().await {
-                    Some(next) => came = next,
-                    None => break,
-                }
+                taken += 1;
+                next = if taken < MAX_BATCH { sources.next_at_once().await } else { None };
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fernwire::channel::mode::KeyMode;
 use fernwire::client::trust::Proof;
-use fernwire::model::name::{Target, UserName};
+use fernwire::model::name::{RoomName, Target, UserName};
 use fernwire::protocol::chat::Entry;
 use fernwire::transport::endpoint::Endpoint;
 use jiff::tz::TimeZone;
@@ -63,8 +63,10 @@ pub(super) struct State {
     ready: bool,
     /// A mention was among what was missed.
     missed_mention: bool,
-    /// Somebody has asked who is there.
-    pub(super) names_asked: bool,
+    /// Somebody has asked who is in this room.
+    pub(super) names_asked: Option<RoomName>,
+    /// The server is being asked for its rooms.
+    pub(super) rooms_asked: bool,
     pub(super) leaving: bool,
     /// The server's rooms, as they were told last.
     pub(super) rooms: Vec<String>,
@@ -111,7 +113,8 @@ impl State {
             flash: None,
             ready: false,
             missed_mention: false,
-            names_asked: false,
+            names_asked: None,
+            rooms_asked: false,
             leaving: false,
             rooms: Vec::new(),
             last_post: 0,
@@ -257,7 +260,7 @@ impl State {
         } else if ready && place.loading.is_none() {
             place.centred = false;
         }
-        if place.anchor.is_none() && ready && !covered {
+        if place.anchor.is_none() && ready && !covered && height > 0 {
             let read = place.note_read();
             self.wishes.extend(read.map(|seq| Wish::Read(with, seq)));
         }

@@ -159,6 +159,7 @@ impl Timeline {
     pub(super) fn cut(&mut self, last: u64) {
         let cut = self.items.split_off(&At::entry(last.saturating_add(1)));
         self.bytes -= cut.values().map(Item::bytes).sum::<usize>();
+        self.void.retain(|seq| *seq <= last);
     }
 
     /// Forgets the oldest if there are too many. Never while somebody looks at them. `true`: there were.
@@ -170,7 +171,20 @@ impl Timeline {
         {
             self.bytes -= item.bytes();
         }
+        // Before the first that is left there is something now.
+        let first = self.items.first_key_value().map_or(0, |(at, _)| at.seq);
+        self.void.retain(|seq| *seq > first);
         self.items.len() < before
+    }
+
+    /// Whether it is so long that not even somebody who looks at the oldest may keep them.
+    pub(super) fn is_far_too_long(&self) -> bool {
+        self.items.len() > 4 * MAX_KEPT || self.bytes > 4 * MAX_BYTES
+    }
+
+    /// What the server did not have for us, it may have in another session.
+    pub(super) fn forget_void(&mut self) {
+        self.void.clear();
     }
 
     pub(super) fn posts(&self) -> &[Post] {
@@ -181,8 +195,15 @@ impl Timeline {
         &mut self.posts
     }
 
+    /// The number of the last entry that is here.
     pub(super) fn last_seq(&self) -> u64 {
-        self.items.last_key_value().map_or(0, |(at, _)| at.seq)
+        self.entry_before(At { seq: u64::MAX, nth: 0 }).map_or(0, |entry| entry.seq)
+    }
+
+    /// How many of the entries after this one name the reader.
+    pub(super) fn mentions_after(&self, seq: u64) -> u64 {
+        let later = self.items.range(At::entry(seq.saturating_add(1))..);
+        later.filter(|(_, item)| matches!(item, Item::Said(said) if said.mentions)).count() as u64
     }
 
     pub(super) fn has(&self, seq: u64) -> bool {
@@ -259,7 +280,7 @@ impl Timeline {
             }
             _ => {
                 // Within a page nothing is missing that could be had.
-                let known = seqs.windows(2).filter(|pair| pair[1] > pair[0] + 1).map(|pair| pair[1]);
+                let known = seqs.windows(2).filter(|pair| pair[1] > pair[0].saturating_add(1)).map(|pair| pair[1]);
                 self.void.extend(known);
             }
         }

@@ -112,7 +112,7 @@ impl Look<'_> {
     fn fill_below(&self, window: &mut Window, rest: &[Row], start: At, height: usize) -> Option<Anchor> {
         let (mut at, mut up) = (start, rest.len());
         let mut rest = rest.to_vec();
-        loop {
+        for _ in 0..MAX_LOOKED_AT {
             let missing = height.saturating_sub(window.rows.len());
             let taken = missing.min(rest.len());
             window.rows.extend(rest.drain(..taken));
@@ -128,6 +128,7 @@ impl Look<'_> {
             window.notice(self, next);
             (at, up) = (next, rest.len());
         }
+        Some(Anchor { at, up })
     }
 
     /// The anchor so many rows further up, or down if negative.

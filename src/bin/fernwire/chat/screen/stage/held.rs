@@ -48,16 +48,15 @@ fn change_modes() -> io::Result<()> {
     let now = tcgetattr(io::stdin())?;
     let mut raw = now.clone();
     raw.make_raw();
-    tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
-    // It takes a line feed for Enter until it has changed the modes itself. What was before stays with us alone: it is
-    // never asked to restore what it has found, which are ours.
-    enable_raw_mode()?;
     // A shell may have kept what we made of them for us: that is not what was before.
     let is_raw = !now.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO);
     if before.is_none() || !is_raw {
         *before = Some(now);
     }
-    Ok(())
+    tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
+    // It takes a line feed for Enter until it has changed the modes itself. What was before stays with us alone: it is
+    // never asked to restore what it has found, which are ours.
+    enable_raw_mode()
 }
 
 /// Gives the terminal back if it is taken. After this, nothing is drawn.

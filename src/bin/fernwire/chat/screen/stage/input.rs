@@ -1,5 +1,6 @@
 //! What a person types, pastes and clicks, read on a thread of its own.
 
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,10 +52,11 @@ impl Inputs {
         self.joins.store(true, Ordering::Relaxed);
     }
 
-    /// What the person does next; none if there is no terminal any more. Cancel-safe.
+    /// What the person does next; none, once, if there is no terminal any more. Cancel-safe.
     pub(in super::super) async fn next(&mut self) -> Option<Input> {
         if self.is_gone {
-            return None;
+            // It is said once: whoever has other things to wait for is not to be kept busy.
+            return pending().await;
         }
         tokio::select! {
             biased;

@@ -9,7 +9,7 @@ use super::super::mention;
 use super::super::overlay::Overlay;
 use super::super::post::Fate;
 use super::super::timeline::Said;
-use super::super::wish::{Answer, Wish};
+use super::super::wish::Answer;
 use super::State;
 
 impl State {
@@ -50,7 +50,11 @@ impl State {
             Answer::Hits { words, before, result } => self.search.answered(&words, before, result),
             Answer::Names { room, result } => self.names(room, result),
             Answer::Rooms(Ok(rooms)) => self.offer_rooms(rooms),
-            Answer::Rooms(Err(error)) | Answer::Done(Err(error)) => self.flash = Some(error.to_string()),
+            Answer::Rooms(Err(error)) => {
+                self.rooms_asked = false;
+                self.flash = Some(error.to_string());
+            }
+            Answer::Done(Err(error)) => self.flash = Some(error.to_string()),
             Answer::Done(Ok(())) => {}
         }
     }
@@ -61,9 +65,8 @@ impl State {
         place.loading = None;
         let entries = match result {
             Ok(entries) => entries,
+            // The same is not asked again before something new is heard.
             Err(why) => {
-                // It is not asked again for what is refused.
-                place.timeline.answered(page, &[]);
                 self.flash = Some(format!("what was said earlier cannot be had: {why}"));
                 return;
             }
@@ -72,15 +75,17 @@ impl State {
         for entry in entries {
             let counts = entry.from != me && !ignored.contains_key(&entry.from.key());
             let mentions = counts && !mention::places(&entry.text, &me).is_empty();
+            let mine = place.timeline.posts().iter().any(|post| post.id.as_ref() == Some(&entry.post_id));
             if !place.timeline.has(entry.seq) {
-                place.timeline.say(Said { entry, mine: false, mentions });
+                place.timeline.say(Said { entry, mine, mentions });
             }
         }
+        place.note_page(&seqs);
         place.timeline.answered(page, &seqs);
     }
 
     fn names(&mut self, room: RoomName, result: Result<Vec<Member>, AskError>) {
-        let asked = std::mem::take(&mut self.names_asked);
+        let asked = self.names_asked.take_if(|asked| *asked == room).is_some();
         let told = match &result {
             Ok(members) => wording::members(members),
             Err(error) => error.to_string(),
@@ -99,7 +104,7 @@ impl State {
         }
         // The switcher offers people too, and may have been opened before they were known.
         if matches!(self.overlay, Overlay::Switcher(_)) {
-            self.wishes.push(Wish::Rooms);
+            self.ask_rooms();
         }
     }
 }

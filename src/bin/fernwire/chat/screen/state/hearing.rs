@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use fernwire::client::chat::Event;
 use fernwire::model::name::{RoomName, Target, UserName};
-use fernwire::protocol::chat::{Conversation, Entry};
+use fernwire::protocol::chat::{Conversation, Entry, Measure};
 
 use super::super::super::wording;
 use super::super::editor::Editor;
@@ -51,7 +51,8 @@ impl State {
             Event::Left { room } => self.part(&room),
             Event::Moderated { room, name, measure, until, by, reason } => {
                 let told = wording::moderated(&name, measure, until, by.as_ref(), &reason, &self.zone);
-                self.note_measure(&room, &name, told);
+                let parts = matches!(measure, Measure::Kick | Measure::Ban);
+                self.note_measure(&room, &name, told, parts);
             }
             Event::Notice { text, to_you } => {
                 self.tell_here(wording::server_says(&text, to_you));
@@ -100,7 +101,7 @@ impl State {
             self.mentions.push_front((with, entry));
             self.mentions.truncate(MAX_MENTIONS);
             if let Overlay::Mentions(selected) = &mut self.overlay {
-                *selected = (*selected + 1).min(MAX_MENTIONS - 1);
+                *selected = (*selected + 1).min(self.mentions.len() - 1);
             }
             // What was missed rings once, and not for each.
             match self.ready {
@@ -142,13 +143,15 @@ impl State {
     }
 
     /// An operator kept order.
-    fn note_measure(&mut self, room: &RoomName, name: &UserName, told: String) {
-        let is_me = *name == self.me;
+    fn note_measure(&mut self, room: &RoomName, name: &UserName, told: String, parts: bool) {
+        let is_me = *name == self.me && parts;
         let Some(position) = self.position(&Target::Room(room.clone())) else {
             return self.tell_here(format!("{room}: {told}"));
         };
         let place = &mut self.places[position];
-        place.measure = is_me.then(|| told.clone());
+        if is_me {
+            place.measure = Some(told.clone());
+        }
         place.tell(told);
         self.ask_names_of(position);
     }
@@ -157,6 +160,9 @@ impl State {
     pub(in super::super) fn part(&mut self, room: &RoomName) {
         let Some(position) = self.position(&Target::Room(room.clone())) else { return };
         let place = &mut self.places[position];
+        if !place.is_ours() {
+            return;
+        }
         place.standing = Standing::Outside;
         place.members.clear();
         let measure = place.measure.take().map(|told| format!("{told}; ")).unwrap_or_default();

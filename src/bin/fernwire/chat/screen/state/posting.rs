@@ -41,8 +41,17 @@ impl State {
     /// Posts are waited for from now on, if they can be answered.
     pub(in super::super) fn note_waiting(&mut self, now: Instant) {
         let is_up = self.down.is_none();
-        for post in self.places.iter_mut().flat_map(|place| place.timeline.posts_mut()) {
-            post.since = if is_up { post.since.or(Some(now)) } else { None };
+        for place in &mut self.places {
+            // Behind one that the server wants later, nothing goes out.
+            let mut is_free = is_up;
+            for post in place.timeline.posts_mut() {
+                match post.fate {
+                    Fate::Waiting { until, .. } if until > now => is_free = false,
+                    Fate::Waiting { .. } => (post.fate, post.since) = (Fate::Sending, None),
+                    _ => {}
+                }
+                post.since = if is_free { post.since.or(Some(now)) } else { None };
+            }
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use fernwire::client::chat::{Event, Page};
+use fernwire::client::chat::{AskError, Event, Page};
 use fernwire::protocol::chat::{Conversation, Measure, Style};
+use fernwire::protocol::{ErrorCode, RequestError};
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 
 use super::super::stage::Input;
@@ -416,6 +417,9 @@ fn a_person_who_is_not_here_can_be_left_again() {
     scene.enters("/msg carol hello");
     scene.failed("carol", "post-1", "nobody here is called carol");
     scene.enters("/leave");
+    assert!(has(&scene, "something here is not sent"), "{}", scene.screen());
+    scene.alt('d');
+    scene.enters("/leave");
     assert_eq!(scene.state.here().unwrap().with, with("#lobby"));
     assert_eq!(scene.state.places.len(), 1);
     scene.enters("/msg carol");
@@ -578,4 +582,138 @@ fn a_hit_is_shown_with_what_was_said_around_it() {
     let page = (401..=500).map(|seq| entry(seq, "eve", &format!("late {seq}"))).collect();
     scene.answer(Answer::Loaded { with: with("#rust"), page: Page::Before(501), result: Ok(page) });
     assert!(has(&scene, "late 500"));
+}
+
+#[test]
+fn what_happens_in_a_room_that_was_not_opened_yet_hides_nothing_of_it() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 62, 62);
+    scene.comes_and_goes("#rust", &["bob"], &[]);
+    scene.happens(Event::Topic { room: room("#rust"), topic: "crabs".to_owned(), by: None });
+    scene.wished();
+    scene.alt('2');
+    let load = Wish::Load { with: with("#rust"), page: Page::Before(63), limit: 100 };
+    assert!(scene.wished().contains(&load));
+    let page = (1..=62).map(|seq| entry(seq, "bob", &format!("message {seq}."))).collect();
+    scene.answer(Answer::Loaded { with: with("#rust"), page: Page::Before(63), result: Ok(page) });
+    let screen = scene.screen();
+    assert!(screen.find("message 62.") < screen.find("bob came"), "{screen}");
+    // And what is missed later is still unread.
+    scene.says("#rust", 63, "bob", "ada?");
+    assert_eq!(scene.state.mentions.len(), 1);
+}
+
+#[test]
+fn a_refused_page_is_missing_and_not_none() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#lobby", "", 100, 100);
+    scene.says("#lobby", 101, "bob", "new");
+    let refused = Err(AskError::Refused(RequestError::new(ErrorCode::TooManyRequests, "later")));
+    scene.answer(Answer::Loaded { with: with("#lobby"), page: Page::Before(101), result: refused });
+    assert!(has(&scene, "100 earlier messages"), "{}", scene.screen());
+    scene.wished();
+    scene.down("lost", 1);
+    scene.online();
+    scene.conversation("#lobby", "", 101, 101);
+    scene.happens(Event::Ready);
+    assert!(scene.wished().iter().any(|wish| matches!(wish, Wish::Load { page: Page::Before(101), .. })));
+}
+
+#[test]
+fn a_conversation_that_was_closed_has_its_history_when_it_is_opened_again() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("bob", "", 50, 50);
+    scene.alt('2');
+    scene.enters("/leave");
+    scene.wished();
+    scene.enters("/msg bob");
+    assert!(scene.wished().contains(&Wish::Load { with: with("bob"), page: Page::Last, limit: 100 }));
+    assert!(has(&scene, "is on its way"), "{}", scene.screen());
+    let page = (1..=50).map(|seq| entry(seq, "bob", &format!("message {seq}."))).collect();
+    scene.answer(Answer::Loaded { with: with("bob"), page: Page::Last, result: Ok(page) });
+    assert!(has(&scene, "message 50."), "{}", scene.screen());
+}
+
+#[test]
+fn whoever_is_ignored_does_not_hide_the_others() {
+    let mut scene = Scene::new(80, 20);
+    scene.enters("/ignore bob");
+    scene.conversation("#lobby", "", 3000, 3000);
+    for _ in 0..60 {
+        let loads = scene.wished().into_iter().filter_map(|wish| match wish {
+            Wish::Load { page: Page::Before(before), .. } => Some(before),
+            _ => None,
+        });
+        for before in loads.collect::<Vec<_>>() {
+            let from = before.saturating_sub(100).max(1);
+            let page = (from..before).map(|seq| match seq {
+                1..=40 => entry(seq, "cid", &format!("message {seq}.")),
+                _ => entry(seq, "bob", "noise"),
+            });
+            let page = page.collect();
+            scene.answer(Answer::Loaded { with: with("#lobby"), page: Page::Before(before), result: Ok(page) });
+        }
+        scene.key(KeyCode::PageUp);
+    }
+    assert!(has(&scene, "cid: message "), "{}", scene.screen());
+}
+
+#[test]
+fn names_are_told_of_the_room_that_was_asked_about() {
+    let mut scene = Scene::new(90, 20);
+    scene.enters("/names #garden");
+    scene.names("#lobby", &[("ada", true, true)]);
+    assert!(!has(&scene, "#lobby: ada"), "{}", scene.screen());
+    scene.names("#garden", &[("eve", false, true)]);
+    assert!(has(&scene, "#garden: eve"), "{}", scene.screen());
+}
+
+#[test]
+fn hostile_numbers_are_only_numbers() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#lobby", "", u64::MAX, 0);
+    for _ in 0..2 {
+        scene.happens(Event::Presence {
+            room: room("#lobby"),
+            joined: Vec::new(),
+            left: Vec::new(),
+            more: u64::MAX,
+            present: u64::MAX,
+        });
+    }
+    scene.says("#lobby", u64::MAX - 1, "bob", "far");
+    scene.says("#lobby", u64::MAX, "bob", "farther");
+    scene.says("#lobby", 1, "ada", "own");
+    scene.key(KeyCode::PageUp);
+    scene.screen();
+}
+
+#[test]
+fn a_post_that_waits_for_another_is_not_late() {
+    let mut scene = Scene::new(100, 20);
+    scene.enters("one");
+    scene.enters("two");
+    let why = RequestError::new(ErrorCode::Throttled, "too fast");
+    scene.happens(Event::Delayed { post_id: "post-1".to_owned(), why, pause: Duration::from_secs(20) });
+    scene.now += Duration::from_secs(10);
+    scene.key(KeyCode::Null);
+    assert!(has(&scene, "waiting 10 s: too fast") && !has(&scene, "no answer"), "{}", scene.screen());
+    scene.now += Duration::from_secs(11);
+    scene.key(KeyCode::Null);
+    assert!(has(&scene, "one … sending"), "{}", scene.screen());
+}
+
+#[test]
+fn what_is_kept_of_a_place_one_has_left_scrolled_up_is_bounded_too() {
+    let mut scene = Scene::new(80, 20);
+    scene.conversation("#rust", "", 0, 0);
+    (1..=60).for_each(|seq| scene.says("#lobby", seq, "bob", "line"));
+    scene.key(KeyCode::PageUp);
+    scene.alt('2');
+    let text = "x".repeat(60_000);
+    for seq in 61..=400 {
+        let entry = entry(seq, "bob", &text);
+        scene.state.happened(Event::Entry { with: with("#lobby"), entry, mine: false }, scene.now);
+    }
+    assert!(!scene.state.places[0].timeline.has(200));
 }
