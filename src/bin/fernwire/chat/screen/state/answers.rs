@@ -2,6 +2,7 @@
 
 use fernwire::client::chat::{AskError, Member, Page};
 use fernwire::model::name::{RoomName, Target};
+use fernwire::protocol::ErrorCode;
 use fernwire::protocol::chat::Entry;
 
 use super::super::super::wording;
@@ -44,9 +45,7 @@ impl State {
                 Ok(()) => self.leave(&room),
                 Err(error) => self.flash = Some(error.to_string()),
             },
-            Answer::Loaded { with, page, result } => {
-                self.loaded(&with, page, result.map_err(|error| error.to_string()))
-            }
+            Answer::Loaded { with, page, result } => self.loaded(&with, page, result),
             Answer::Hits { words, before, result } => self.search.answered(&words, before, result),
             Answer::Names { room, result } => self.names(room, result),
             Answer::Rooms(Ok(rooms)) => self.offer_rooms(rooms),
@@ -59,12 +58,14 @@ impl State {
         }
     }
 
-    fn loaded(&mut self, with: &Target, page: Page, result: Result<Vec<Entry>, String>) {
+    fn loaded(&mut self, with: &Target, page: Page, result: Result<Vec<Entry>, AskError>) {
         let (me, ignored) = (self.me.clone(), self.ignored.clone());
         let Some(place) = self.found(with) else { return };
         place.loading = None;
         let entries = match result {
             Ok(entries) => entries,
+            // Nothing was said between the two yet.
+            Err(AskError::Refused(error)) if error.code == ErrorCode::NotFound && page == Page::Last => Vec::new(),
             // The same is not asked again before something new is heard.
             Err(why) => {
                 self.flash = Some(format!("what was said earlier cannot be had: {why}"));

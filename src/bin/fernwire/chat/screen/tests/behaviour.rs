@@ -635,6 +635,17 @@ fn a_conversation_that_was_closed_has_its_history_when_it_is_opened_again() {
 }
 
 #[test]
+fn a_first_word_to_somebody_is_said_without_complaints() {
+    let mut scene = Scene::new(80, 20);
+    scene.enters("/msg bob");
+    let nothing = Err(AskError::Refused(RequestError::new(ErrorCode::NotFound, "you have not talked with bob yet")));
+    scene.answer(Answer::Loaded { with: with("bob"), page: Page::Last, result: nothing });
+    assert!(has(&scene, "Nothing was said here yet") && !has(&scene, "cannot be had"), "{}", scene.screen());
+    scene.says("bob", 1, "bob", "hello");
+    assert!(scene.wished().contains(&Wish::Read(with("bob"), 1)));
+}
+
+#[test]
 fn whoever_is_ignored_does_not_hide_the_others() {
     let mut scene = Scene::new(80, 20);
     scene.enters("/ignore bob");
