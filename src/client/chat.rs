@@ -4,13 +4,12 @@
 //! and after a loss does all of it again where it left off: no entry is missing, comes twice or in another order, and a
 //! post is [`Event::Sent`] when it is durable on the server, or [`Event::Failed`].
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::account::Welcome;
@@ -20,9 +19,10 @@ use crate::model::name::{RoomName, Target, UserName};
 use crate::model::password::Password;
 use crate::protocol::RequestError;
 use crate::protocol::account::Ticket;
-use crate::protocol::chat::{ChatReply, ChatRequest, Conversation, Entry, MAX_TEXT, Measure, Style};
+use crate::protocol::chat::{ChatReply, ChatRequest, Conversation, Entry, MAX_TEXT, Style};
 use crate::transport::endpoint::Endpoint;
 
+mod asked;
 mod asking;
 mod event;
 mod link;
@@ -31,6 +31,7 @@ mod outbox;
 mod positions;
 mod posting;
 
+pub use asked::{Hit, Member, Moderation, Page, Room};
 pub use event::{ChatError, Event};
 
 use outbox::Post;
@@ -153,67 +154,6 @@ pub enum PostError {
     /// There is no session any more.
     #[error("the session has ended")]
     Ended,
-}
-
-/// Which part of a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
-    /// The first after this number.
-    After(u64),
-    /// The last before this number.
-    Before(u64),
-    /// The last there are.
-    Last,
-}
-
-/// An entry that a search has found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hit {
-    /// In which conversation.
-    pub with: Target,
-    /// For going on from here.
-    pub cursor: u64,
-    /// What was said.
-    pub entry: Entry,
-}
-
-/// A member of a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// Who.
-    pub name: UserName,
-    /// Whether they are an operator of it.
-    pub operator: bool,
-    /// Whether they listen now.
-    pub present: bool,
-}
-
-/// A room of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Room {
-    /// Its name.
-    pub name: RoomName,
-    /// What it is about.
-    pub topic: String,
-    /// How many members it has.
-    pub members: u64,
-}
-
-/// How order is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moderation {
-    /// Where.
-    pub room: RoomName,
-    /// Whom.
-    pub name: UserName,
-    /// What is done.
-    pub measure: Measure,
-    /// For how long, for a ban or a mute; without it, until it is lifted.
-    pub lasting: Option<Duration>,
-    /// Whether a ban also holds for the addresses from which the person is connected now.
-    pub address: bool,
-    /// Why.
-    pub reason: String,
 }
 
 impl Chat {
