@@ -1,8 +1,11 @@
 //! Screens as drawn text, in each state and layout, and what keys and events do to them.
 
-mod behaviour;
 mod edges;
 mod hostile;
+mod keys;
 mod pictures;
+mod posting;
+mod reading;
+mod rooms;
 mod scene;
 mod scrolling;

@@ -53,6 +53,11 @@ pub(super) fn entry(seq: u64, from: &str, text: &str) -> Entry {
     }
 }
 
+/// Whether this text can be read on the screen, in one row.
+pub(super) fn has(scene: &Scene, text: &str) -> bool {
+    scene.screen().contains(text)
+}
+
 impl Scene {
     /// Nothing has happened yet.
     pub(super) fn blank(width: u16, height: u16) -> Self {
