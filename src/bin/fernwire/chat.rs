@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use fernwire::client::Client;
+use fernwire::client::account::Welcome;
+use fernwire::client::chat::{ChatOptions, Login};
+use fernwire::client::reconnect::Pauses;
 use fernwire::config::secrecy::shown;
+use fernwire::model::name::RoomName;
 
 mod command;
 pub(crate) mod lines;
@@ -30,4 +35,16 @@ pub(crate) fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
     // Whatever still hangs on a dead connection is not waited for.
     runtime.shutdown_background();
     result
+}
+
+/// A session that has logged in, as a chat that goes on over lost connections.
+fn options(server: &Server, client: Client, welcome: Welcome, rooms: Vec<RoomName>) -> ChatOptions {
+    ChatOptions {
+        endpoint: server.endpoint().clone(),
+        client: server.options().clone(),
+        login: Login::Session { client, welcome },
+        rooms,
+        pauses: Pauses::default(),
+        patient: true,
+    }
 }

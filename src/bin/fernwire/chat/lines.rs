@@ -6,8 +6,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use fernwire::client::chat::{Chat, ChatOptions, Event, Events, Login};
-use fernwire::client::reconnect::Pauses;
+use fernwire::client::chat::{Chat, Event, Events};
 use fernwire::model::Visible;
 use fernwire::model::name::{RoomName, Target, UserName};
 use fernwire::protocol::chat::{Conversation, Entry};
@@ -19,7 +18,7 @@ pub(crate) mod json;
 mod obey;
 mod plain;
 
-use super::command;
+use super::{command, options};
 use crate::account::Account;
 use crate::cli::ChatArgs;
 use crate::connect::Server;
@@ -34,15 +33,7 @@ const EXCERPT: usize = 40;
 pub(super) async fn run(mut server: Server, account: Account, args: ChatArgs) -> anyhow::Result<ExitCode> {
     let (client, welcome) = account.connect(&mut server).await?;
     let screen = Screen::new(args.client.json, welcome.name.clone(), &args.room);
-    let options = ChatOptions {
-        endpoint: server.endpoint().clone(),
-        client: server.options().clone(),
-        login: Login::Session { client, welcome },
-        rooms: args.room,
-        pauses: Pauses::default(),
-        patient: true,
-    };
-    let (chat, events) = Chat::start(options)?;
+    let (chat, events) = Chat::start(options(&server, client, welcome, args.room))?;
     talk(chat, events, screen).await
 }
 

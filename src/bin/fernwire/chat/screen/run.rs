@@ -4,14 +4,14 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use fernwire::client::chat::{Chat, ChatOptions, Event, Events, Login};
-use fernwire::client::reconnect::Pauses;
+use fernwire::client::chat::{Chat, Event, Events};
 use fernwire::model::Visible;
 use fernwire::model::name::Target;
 use jiff::tz::TimeZone;
 use ratatui::layout::{Position, Rect};
 use tokio::sync::mpsc;
 
+use super::super::options;
 use super::door::{self, Entered};
 use super::draw::draw;
 use super::post::Fate;
@@ -51,14 +51,7 @@ pub(in super::super) async fn run(server: Server, account: Account, args: ChatAr
         Rect::from((Position::ORIGIN, stage.size())),
     );
     inputs.join_lines();
-    let (chat, events) = Chat::start(ChatOptions {
-        endpoint: server.endpoint().clone(),
-        client: server.options().clone(),
-        login: Login::Session { client, welcome },
-        rooms: args.room,
-        pauses: Pauses::default(),
-        patient: true,
-    })?;
+    let (chat, events) = Chat::start(options(&server, client, welcome, args.room))?;
     let (answers, answered) = mpsc::unbounded_channel();
     let changes = make_in_order(answers.clone());
     let deaf_until = typed_ahead.map(|when| when.into_std() + TYPING_PAUSE);
