@@ -12,6 +12,7 @@ use super::overlay::Overlay;
 use super::place::Place;
 use super::state::State;
 use super::text::{line, wrap};
+use super::view::Window;
 
 mod help;
 mod lists;
@@ -30,8 +31,9 @@ pub(super) fn draw(state: &State, now: Instant, buffer: &mut Buffer) -> Option<P
     if let (Some(area), Some(place)) = (areas.members, state.here()) {
         sides::members(state, place, area, buffer);
     }
-    title(state, areas.title, now, buffer);
-    messages(state, areas.messages, now, buffer);
+    let window = state.window(now);
+    title(state, areas.title, &window, buffer);
+    messages(state, areas.messages, &window, buffer);
     banner(state, areas.banner, buffer);
     state_line::draw(state, areas.state, now, buffer);
     let cursor = input(state, areas.input, buffer);
@@ -45,7 +47,7 @@ pub(super) fn draw(state: &State, now: Instant, buffer: &mut Buffer) -> Option<P
     }
 }
 
-fn title(state: &State, area: Rect, now: Instant, buffer: &mut Buffer) {
+fn title(state: &State, area: Rect, window: &Window, buffer: &mut Buffer) {
     if area.height == 0 {
         return;
     }
@@ -59,7 +61,7 @@ fn title(state: &State, area: Rect, now: Instant, buffer: &mut Buffer) {
         Some(Place { with, topic, .. }) => (with.to_string(), topic.clone()),
     };
     let elsewhere = unread_elsewhere(state);
-    let mark = if is_mark_above(state, now) { " ↑ Alt-U: new" } else { "" };
+    let mark = if is_mark_above(state, window) { " ↑ Alt-U: new" } else { "" };
     let below = if state.here().is_some_and(|place| place.anchor.is_some()) { " ↓ Esc: to the end" } else { "" };
     let below = line(&[(theme.unread(), &elsewhere), (theme.key(), mark), (theme.key(), below)], area.width);
     let room = area.width.saturating_sub(below.width());
@@ -70,10 +72,10 @@ fn title(state: &State, area: Rect, now: Instant, buffer: &mut Buffer) {
 }
 
 /// Whether what is new here begins above what is in view.
-fn is_mark_above(state: &State, now: Instant) -> bool {
+fn is_mark_above(state: &State, window: &Window) -> bool {
     let Some((place, mark)) = state.here().and_then(|place| Some((place, place.mark?))) else { return false };
-    let first = state.window(now).seqs.into_iter().min();
-    mark < place.last() && first.is_some_and(|first| first > mark + 1)
+    let first = window.seqs.iter().min();
+    mark < place.last() && first.is_some_and(|first| *first > mark.saturating_add(1))
 }
 
 /// What the list of conversations would say, were there room for it.
@@ -90,9 +92,8 @@ fn unread_elsewhere(state: &State) -> String {
 }
 
 /// The newest stand right above the input.
-fn messages(state: &State, area: Rect, now: Instant, buffer: &mut Buffer) {
+fn messages(state: &State, area: Rect, window: &Window, buffer: &mut Buffer) {
     let Some(place) = state.here() else { return };
-    let window = state.look(place, now).window(place.anchor, usize::from(area.height));
     if window.rows.is_empty() && area.height > 0 {
         let hint = match place.loading {
             Some(_) => "What was said here is on its way.",

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
 use super::draw::last_first_of_help;
 use super::place::Place;
 use super::search::Outcome as Found;
 use super::state::State;
 use super::switcher::{Item, Outcome as Chosen, Switcher};
-use super::typing::is_ctrl;
+use super::typing::{is_ctrl, is_letter};
 use super::wish::Wish;
 use fernwire::client::chat::Room;
 use fernwire::model::name::Target;
@@ -39,8 +39,7 @@ impl State {
                 _ => {
                     self.overlay = Overlay::None;
                     // Whoever goes on writing has read enough.
-                    if matches!(key.code, KeyCode::Char(_)) && key.modifiers.difference(KeyModifiers::SHIFT).is_empty()
-                    {
+                    if is_letter(key) {
                         self.edit(key);
                     }
                 }

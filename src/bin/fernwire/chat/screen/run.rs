@@ -299,9 +299,8 @@ impl Run {
 
     /// On the terminal as it was before, what is not on the server; a script would read it in the exit code.
     fn say_what_was_not_sent(&self) -> ExitCode {
-        let posts = self.state.places.iter().flat_map(|place| place.timeline.posts());
         let mut unsettled = 0;
-        for post in posts {
+        for post in self.state.posts() {
             let excerpt: String = post.text.chars().take(EXCERPT).collect();
             match &post.fate {
                 Fate::Sent => {}

@@ -1,9 +1,10 @@
 //! Search in all conversations, as it is typed.
 
 use fernwire::client::chat::{AskError, Hit};
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
 use super::editor::{Editor, TooLong};
+use super::typing::is_letter;
 use super::wish::Wish;
 
 /// The hits that are asked for at once.
@@ -59,9 +60,7 @@ impl Search {
     }
 
     pub(super) fn press(&mut self, key: KeyEvent) -> Outcome {
-        let is_letter =
-            matches!(key.code, KeyCode::Char(_)) && key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
-        if std::mem::replace(&mut self.is_old, false) && is_letter {
+        if std::mem::replace(&mut self.is_old, false) && is_letter(key) {
             self.query.take();
         }
         match key.code {

@@ -232,3 +232,8 @@ pub(super) fn is_ctrl(key: KeyEvent, c: char) -> bool {
     let held = key.modifiers.difference(KeyModifiers::SHIFT);
     held == KeyModifiers::CONTROL && matches!(key.code, KeyCode::Char(pressed) if pressed.eq_ignore_ascii_case(&c))
 }
+
+/// Whether it writes something.
+pub(super) fn is_letter(key: KeyEvent) -> bool {
+    matches!(key.code, KeyCode::Char(_)) && key.modifiers.difference(KeyModifiers::SHIFT).is_empty()
+}

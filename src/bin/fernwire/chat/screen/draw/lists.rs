@@ -52,7 +52,7 @@ pub(super) fn leave(state: &State, buffer: &mut Buffer) -> Option<Position> {
 /// What leaving means now.
 fn leaving(state: &State) -> String {
     let unsettled = state.unsettled();
-    let failed = state.places.iter().flat_map(|place| place.timeline.posts()).filter(|post| post.has_failed()).count();
+    let failed = state.failed();
     let drafts = state.places.iter().filter(|place| !place.draft.is_empty()).count();
     let mut text = match unsettled {
         0 => "Leave?".to_owned(),

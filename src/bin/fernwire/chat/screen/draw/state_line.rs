@@ -108,7 +108,7 @@ fn connection(state: &State, now: Instant, form: Form) -> (Style, String) {
 
 /// What is on its way, and what is not any more.
 fn mail(state: &State, now: Instant) -> Option<(Style, String)> {
-    let failed = state.places.iter().flat_map(|place| place.timeline.posts()).filter(|post| post.has_failed()).count();
+    let failed = state.failed();
     match (failed, state.unsettled()) {
         (0, 0) => None,
         (0, sending) => {

@@ -15,9 +15,19 @@ impl State {
         posts.into_iter().find(|post| post.id.as_deref() == Some(id))
     }
 
+    /// All that was written here and is not an entry yet.
+    pub(in super::super) fn posts(&self) -> impl Iterator<Item = &Post> {
+        self.places.iter().flat_map(|place| place.timeline.posts())
+    }
+
+    /// How many posts were not taken.
+    pub(in super::super) fn failed(&self) -> usize {
+        self.posts().filter(|post| post.has_failed()).count()
+    }
+
     /// Posts of which it is not known what became of them.
     pub(in super::super) fn unsettled(&self) -> usize {
-        self.places.iter().flat_map(|place| place.timeline.posts()).filter(|post| !post.is_settled()).count()
+        self.posts().filter(|post| !post.is_settled()).count()
     }
 
     /// Says something; it is seen at once, and where it stands when the server has it.
@@ -34,7 +44,7 @@ impl State {
 
     /// Since when the server owes an answer to a post, if it does.
     pub(in super::super) fn unanswered_since(&self) -> Option<Instant> {
-        let posts = self.places.iter().flat_map(|place| place.timeline.posts());
+        let posts = self.posts();
         posts.filter(|post| post.fate == Fate::Sending).filter_map(|post| post.since).min()
     }
 
