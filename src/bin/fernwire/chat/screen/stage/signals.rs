@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal as Number, getpgid, getpgrp, getpid, getppid, getsid, kill_current_process_group};
+use rustix::process::{Signal as Number, kill_current_process_group};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
@@ -118,18 +118,31 @@ fn end_in_the_end(mut wanted: Wanted, patience: Duration) {
 /// Whether somebody is there who could let the program go on if it stopped: in a process group that has no shell, as
 /// the first of a terminal is, it would hang for good.
 pub(super) fn can_be_continued() -> bool {
-    let group = getpgrp();
-    let parent = if group == getpid() { getppid() } else { parent_of(group) };
-    let Some(parent) = parent else { return true };
-    getsid(Some(parent)).ok() == getsid(None).ok() && getpgid(Some(parent)).is_ok_and(|other| other != group)
+    // Where there is no /proc, or whatever began the group has ended, people are believed to have a shell.
+    let Some(own) = Standing::of("self") else { return true };
+    let Some(leader) = Standing::of(&own.group) else { return true };
+    match Standing::of(&leader.parent) {
+        Some(parent) => parent.session == own.session && parent.group != own.group,
+        // In a container, whoever is outside of it is nobody, and has the number 0.
+        None => leader.parent != "0",
+    }
 }
 
-/// The parent of another process, where that can be read.
-fn parent_of(process: Pid) -> Option<Pid> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // Its name, in parentheses, may hold anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    Pid::from_raw(fields.split_ascii_whitespace().nth(1)?.parse().ok()?)
+/// Where a process stands among the others, as proc_pid_stat(5) has it. Not by getsid(2) and its like, whose wrappers
+/// take it for granted that no number is 0.
+struct Standing {
+    parent: String,
+    group: String,
+    session: String,
+}
+
+impl Standing {
+    fn of(process: &str) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // Its name, in parentheses, may hold anything; its state is first behind that.
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(1).map(str::to_owned);
+        Some(Self { parent: fields.next()?, group: fields.next()?, session: fields.next()? })
+    }
 }
 
 /// Stops the program until SIGCONT, and with it whatever it was begun with, as a script. Not SIGTSTP: we handle that.
