@@ -11,6 +11,7 @@ pub mod name;
 #[cfg(feature = "server")]
 pub mod password;
 pub mod peer;
+pub mod span;
 
 /// What every public identity begins with, so that nobody takes it for a secret.
 pub const PUBLIC_IDENTITY_PREFIX: &str = "fwk1_";

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fernwire::model::name::{NameError, RoomName, Target, UserName};
+use fernwire::model::span::parse_span;
 use fernwire::protocol::chat::Measure;
-use fernwire::service::operator::parse_span;
 
 use crate::cli::{CHAT_COMMANDS, named_room};
 
