@@ -232,7 +232,7 @@ impl ListenError {
 /// The transport that carries an endpoint.
 pub fn for_endpoint(endpoint: &Endpoint) -> &'static dyn Transport {
     match endpoint.address {
-        Address::Tcp { .. } => &tcp::Tcp,
+        Address::Tcp { .. } | Address::Fernet(_) => &tcp::Tcp,
         #[cfg(feature = "tls")]
         Address::Tls { .. } => &tls::Tls,
         Address::Unix(_) => &unix::Unix,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! tcp://host:port    tls://host:port    unix:///absolute/path    memory://name      each perhaps with #fwk1_... behind it
+//! fernet://host:port?service=NAME&key=FILE                                          bare Fernet, which is no channel
 //! ```
 //! The fragment is the server's identity: with it, the endpoint is all that a client needs to connect safely.
 
@@ -11,6 +12,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+pub mod fernet;
+
+use fernet::{FernetAddress, ParseFernetError};
 
 use crate::model::{ParseIdentityError, PublicIdentity};
 
@@ -49,6 +54,8 @@ pub enum Address {
     },
     /// `unix://`: the absolute path of a socket.
     Unix(PathBuf),
+    /// `fernet://`: a port where programs speak that know nothing of us.
+    Fernet(FernetAddress),
     /// `memory://`: a name within this process.
     Memory(String),
 }
@@ -61,7 +68,10 @@ impl Endpoint {
 
     /// The same place without the pinned identity, as known_hosts and messages name it.
     pub fn without_identity(&self) -> Self {
-        self.address.clone().into()
+        match &self.address {
+            Address::Fernet(address) => Address::Fernet(address.without_files()).into(),
+            address => address.clone().into(),
+        }
     }
 
     /// The same place with this identity pinned.
@@ -84,6 +94,7 @@ impl Address {
             Self::Tcp { host, port } => Some((host, *port)),
             #[cfg(feature = "tls")]
             Self::Tls { host, port } => Some((host, *port)),
+            Self::Fernet(address) => Some((&address.host, address.port)),
             Self::Unix(_) | Self::Memory(_) => None,
         }
     }
@@ -94,6 +105,7 @@ impl Address {
             Self::Tcp { .. } => Self::Tcp { host, port },
             #[cfg(feature = "tls")]
             Self::Tls { .. } => Self::Tls { host, port },
+            Self::Fernet(address) => Self::Fernet(FernetAddress { host, port, ..address.clone() }),
             Self::Unix(_) | Self::Memory(_) => self.clone(),
         }
     }
@@ -105,6 +117,7 @@ impl Address {
             #[cfg(feature = "tls")]
             Self::Tls { .. } => "tls",
             Self::Unix(_) => "unix",
+            Self::Fernet(_) => "fernet",
             Self::Memory(_) => "memory",
         }
     }
@@ -128,6 +141,9 @@ impl fmt::Display for Endpoint {
                 None => {}
             },
         }
+        if let Address::Fernet(address) = &self.address {
+            address.write_parameters(f)?;
+        }
         match &self.identity {
             Some(identity) => write!(f, "#{identity}"),
             None => Ok(()),
@@ -145,8 +161,8 @@ pub enum ParseEndpointError {
     NoScheme(String),
     /// The scheme is none of ours.
     #[error(
-        "`{0}://` is not a scheme that Fernwire knows; use tcp://host:port, tls://host:port, unix:///absolute/path or \
-         memory://name"
+        "`{0}://` is not a scheme that Fernwire knows; use tcp://host:port, tls://host:port, unix:///absolute/path, \
+         fernet://host:port?key=FILE or memory://name"
     )]
     UnknownScheme(String),
     /// The host is empty or has characters that no host has.
@@ -167,6 +183,9 @@ pub enum ParseEndpointError {
     /// The fragment is not an identity.
     #[error("what follows the `#` is not a server's identity: {0}")]
     BadIdentity(#[from] ParseIdentityError),
+    /// It is not what an address of bare Fernet has.
+    #[error(transparent)]
+    Fernet(#[from] ParseFernetError),
 }
 
 impl FromStr for Endpoint {
@@ -183,6 +202,8 @@ impl FromStr for Endpoint {
             #[cfg(feature = "tls")]
             "tls" => parse_network(rest, |host, port| Address::Tls { host, port })?,
             "unix" => parse_unix(rest)?,
+            "fernet" if fragment.is_some() => return Err(ParseFernetError::Pinned.into()),
+            "fernet" => Address::Fernet(rest.parse()?),
             "memory" if is_name(rest) => Address::Memory(rest.to_owned()),
             "memory" => return Err(ParseEndpointError::BadName(rest.to_owned())),
             _ => return Err(ParseEndpointError::UnknownScheme(scheme.to_owned())),
@@ -192,6 +213,11 @@ impl FromStr for Endpoint {
 }
 
 fn parse_network(rest: &str, address: impl FnOnce(String, u16) -> Address) -> Result<Address, ParseEndpointError> {
+    let (host, port) = parse_host_and_port(rest)?;
+    Ok(address(host, port.unwrap_or(DEFAULT_PORT)))
+}
+
+fn parse_host_and_port(rest: &str) -> Result<(String, Option<u16>), ParseEndpointError> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !path.is_empty() {
         return Err(ParseEndpointError::TrailingPath(path.to_owned()));
@@ -200,12 +226,12 @@ fn parse_network(rest: &str, address: impl FnOnce(String, u16) -> Address) -> Re
     let (host, port) = split.ok_or_else(|| ParseEndpointError::BadHost(authority.to_owned()))?;
     let port = match port {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse().map_err(|_| ParseEndpointError::BadPort(digits.to_owned()))?
+            Some(digits.parse().map_err(|_| ParseEndpointError::BadPort(digits.to_owned()))?)
         }
         Some(other) => return Err(ParseEndpointError::BadPort(other.to_owned())),
-        None => DEFAULT_PORT,
+        None => None,
     };
-    Ok(address(host, port))
+    Ok((host, port))
 }
 
 /// `name` or `name:port`.
@@ -301,7 +327,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_refused_or_reads_back(text in "(tcp|tls|unix|memory)://[ -~]{0,40}") {
+        fn any_text_is_refused_or_reads_back(text in "(tcp|tls|unix|memory|fernet)://[ -~]{0,40}") {
             if let Ok(endpoint) = parse(&text) {
                 prop_assert_eq!(parse(&endpoint.to_string()), Ok(endpoint));
             }

@@ -1,14 +1,15 @@
-//! `tcp://`: IPv4, IPv6, and names with several addresses.
+//! `tcp://` and `fernet://`: IPv4, IPv6, and names with several addresses.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::task::Poll;
 use std::time::Duration;
 
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::task::JoinSet;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Address, Endpoint};
 use super::{
     BoxFuture, Conn, ConnInfo, DialError, DialOptions, Incoming, ListenError, ListenOptions, Listener, Transport,
 };
@@ -16,6 +17,12 @@ use crate::model::peer::PeerAddr;
 
 /// How long one address has the field to itself before the next is tried beside it (RFC 8305).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Silence after which the system asks whether the other end of a bare Fernet connection is there, the time until it
+/// asks again, and how often it does before the connection is dead.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+const KEEPALIVE_TRIES: u32 = 4;
 
 /// The transport over TCP.
 pub struct Tcp;
@@ -32,7 +39,7 @@ impl Transport for Tcp {
     fn dial<'a>(&'a self, endpoint: &'a Endpoint, _: &'a DialOptions) -> BoxFuture<'a, Result<Conn, DialError>> {
         Box::pin(async move {
             let stream = dial(endpoint).await?;
-            conn(stream).map_err(|source| DialError::from_io(endpoint, source))
+            conn(stream, endpoint).map_err(|source| DialError::from_io(endpoint, source))
         })
     }
 }
@@ -92,9 +99,22 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-fn conn(stream: TcpStream) -> io::Result<Conn> {
-    let info = ConnInfo { peer: PeerAddr::Ip(stream.peer_addr()?), scheme: "tcp", proven_by: None };
+fn conn(stream: TcpStream, endpoint: &Endpoint) -> io::Result<Conn> {
+    if let Address::Fernet(_) = endpoint.address {
+        watch(&stream)?;
+    }
+    let scheme = endpoint.address.scheme();
+    let info = ConnInfo { peer: PeerAddr::Ip(stream.peer_addr()?), scheme, proven_by: None };
     Ok(Conn { io: Box::new(stream), info })
+}
+
+/// Has the system ask whether the other end is still there, where nothing above asks: bare Fernet has no pings, and may
+/// wait for hours.
+fn watch(stream: &TcpStream) -> io::Result<()> {
+    set_socket_keepalive(stream, true)?;
+    set_tcp_keepidle(stream, KEEPALIVE_AFTER)?;
+    set_tcp_keepintvl(stream, KEEPALIVE_EVERY)?;
+    Ok(set_tcp_keepcnt(stream, KEEPALIVE_TRIES)?)
 }
 
 /// Listens on every address of the host, all on one port.
@@ -163,9 +183,10 @@ impl Listener for Sockets {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
         Box::pin(async move {
             let (stream, peer) = self.accept_stream().await?;
+            let local = self.local.clone();
             let upgrade = async move {
                 stream.set_nodelay(true)?;
-                conn(stream)
+                conn(stream, &local)
             };
             Ok(Incoming { peer, upgrade: Box::pin(upgrade) })
         })
