@@ -8,6 +8,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+pub mod bare;
 pub mod error;
 pub mod handshake;
 mod hello;

@@ -13,11 +13,11 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 /// The first byte of every token.
-const VERSION: u8 = 0x80;
+pub(super) const VERSION: u8 = 0x80;
 /// Version, time and IV.
-const HEADER: usize = 1 + 8 + 16;
-const BLOCK: usize = 16;
-const TAG: usize = 32;
+pub(super) const HEADER: usize = 1 + 8 + 16;
+pub(super) const BLOCK: usize = 16;
+pub(super) const TAG: usize = 32;
 
 /// The shortest token: one block of padding.
 pub const MIN_TOKEN: usize = HEADER + BLOCK + TAG;
@@ -46,6 +46,11 @@ impl FernetKey {
             signing: Hmac::new_from_slice(signing).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length")),
             encryption: Aes128::new_from_slice(encryption).unwrap_or_else(|_| unreachable!("half of 32 is 16")),
         }
+    }
+
+    /// What signs a token, with nothing in it yet.
+    pub(super) fn signing(&self) -> Hmac<Sha256> {
+        self.signing.clone()
     }
 
     /// Appends the token of the concatenated `parts` to `out`.
