@@ -1,6 +1,7 @@
 //! The message log: lines become durable in the order in which they are sent, then stand in a file for people.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use std::task::Poll;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::access::Access;
 use super::caller::Caller;
@@ -37,7 +38,26 @@ struct Shared {
     access: Access,
     /// The sessions that wait for the operator's words, by number. A std mutex: held for map operations, never across
     /// an await.
-    listeners: Mutex<HashMap<u64, mpsc::Sender<String>>>,
+    listeners: Mutex<HashMap<u64, Listener>>,
+}
+
+/// How a session waits for the operator's words.
+enum Listener {
+    /// For whatever is said to it.
+    Always(mpsc::Sender<String>),
+    /// For one answer of at most so many bytes.
+    Once(oneshot::Sender<String>, usize),
+}
+
+/// What became of the operator's words to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// They are on their way.
+    Yes,
+    /// It does not listen, or does not read what it hears.
+    No,
+    /// It takes no more than so many bytes at once, and still waits.
+    TooLong(usize),
 }
 
 impl Log {
@@ -67,9 +87,41 @@ impl Log {
         Ok(())
     }
 
-    /// Says something to the session with this number. False if it does not listen, or does not read what it hears.
-    pub fn answer(&self, session: u64, text: &str) -> bool {
-        self.0.lock().get(&session).is_some_and(|listener| listener.try_send(text.to_owned()).is_ok())
+    /// Says something to the session with this number.
+    pub fn answer(&self, session: u64, text: &str) -> Answered {
+        let mut listeners = self.0.lock();
+        match listeners.get(&session) {
+            Some(Listener::Always(listener)) if listener.try_send(text.to_owned()).is_ok() => return Answered::Yes,
+            Some(Listener::Once(_, most)) if text.len() > *most => return Answered::TooLong(*most),
+            Some(Listener::Once(..)) => {}
+            _ => return Answered::No,
+        }
+        match listeners.remove(&session) {
+            Some(Listener::Once(listener, _)) => match listener.send(text.to_owned()) {
+                Ok(()) => Answered::Yes,
+                Err(_) => Answered::No,
+            },
+            _ => Answered::No,
+        }
+    }
+
+    /// From now on the operator can answer this session, once and with at most so many bytes; the answer comes out of the
+    /// result. Whoever drops that does not listen any more.
+    pub fn ask_operator(
+        &self,
+        caller: &Caller,
+        most: usize,
+    ) -> Result<impl Future<Output = String> + Send + use<>, RequestError> {
+        let (answer, answered) = oneshot::channel();
+        let listening = Listening::begin(self.0.clone(), caller.number(), Listener::Once(answer, most))?;
+        Ok(async move {
+            let _listening = listening;
+            match answered.await {
+                Ok(answer) => answer,
+                // The sender is in the map until this is dropped, or it has sent.
+                Err(_) => std::future::pending().await,
+            }
+        })
     }
 
     async fn append(
@@ -93,8 +145,9 @@ impl Log {
         });
         let appended = in_order(appending.collect()).await.map_err(unavailable)?;
         for (text, _) in texts.into_iter().zip(&appended).filter(|(_, appended)| !appended.repeated) {
-            let address = caller.peer().address.clone();
-            self.0.screen.show(Shown::Logged { session: caller.number(), address, text });
+            let (session, address) = (caller.number(), caller.peer().address.clone());
+            let answerable = self.0.lock().contains_key(&session);
+            self.0.screen.show(Shown::Logged { session, address, answerable, text });
         }
         let rows: Vec<_> = appended.iter().map(|appended| appended.row).collect();
         let last = rows.iter().copied().max().unwrap_or(0);
@@ -107,7 +160,8 @@ impl Log {
     }
 
     async fn listen(&self, caller: &Caller, replies: ReplySink) -> Result<(), RequestError> {
-        let (_listening, mut answers) = Listening::begin(&self.0, caller.number())?;
+        let (sender, mut answers) = mpsc::channel(MAX_ANSWERS);
+        let _listening = Listening::begin(self.0.clone(), caller.number(), Listener::Always(sender))?;
         while let Some(text) = answers.recv().await {
             replies.send(Reply::Log(LogReply::Answer { text })).await;
         }
@@ -121,30 +175,28 @@ impl Shared {
         async move { store.append_log(message).await }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, mpsc::Sender<String>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Listener>> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A session that waits for the operator's words, until this is dropped.
-struct Listening<'a> {
-    shared: &'a Shared,
+struct Listening {
+    shared: Arc<Shared>,
     session: u64,
 }
 
-impl<'a> Listening<'a> {
-    fn begin(shared: &'a Shared, session: u64) -> Result<(Self, mpsc::Receiver<String>), RequestError> {
-        let mut listeners = shared.lock();
-        if listeners.contains_key(&session) {
-            return Err(super::refused("this session listens already"));
+impl Listening {
+    fn begin(shared: Arc<Shared>, session: u64, listener: Listener) -> Result<Self, RequestError> {
+        match shared.lock().entry(session) {
+            Entry::Occupied(_) => return Err(super::refused("this session listens already")),
+            Entry::Vacant(place) => drop(place.insert(listener)),
         }
-        let (sender, answers) = mpsc::channel(MAX_ANSWERS);
-        listeners.insert(session, sender);
-        Ok((Self { shared, session }, answers))
+        Ok(Self { shared, session })
     }
 }
 
-impl Drop for Listening<'_> {
+impl Drop for Listening {
     fn drop(&mut self) {
         self.shared.lock().remove(&self.session);
     }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::caller::{Caller, Dismissal};
 use super::chat::{Order, what};
+use super::log::Answered;
 use super::{Services, now};
 use crate::model::Visible;
 use crate::model::name::{RoomName, UserName};
@@ -204,12 +205,22 @@ impl Services {
                 0 => format!("{name} is not in the chat now, and was not told"),
                 sessions => format!("sessions of {name} that were told: {sessions}"),
             },
-            Command::Reply(number, text) => match &self.log {
-                Some(log) if log.answer(number, &text) => format!("answered session {number}"),
-                _ => {
-                    format!("session {number} does not listen in the message log, and was not answered; who lists them")
+            Command::Reply(number, text) => {
+                match self.log.as_ref().map_or(Answered::No, |log| log.answer(number, &text)) {
+                    Answered::Yes => format!("answered session {number}"),
+                    Answered::No => {
+                        format!(
+                            "session {number} does not listen in the message log, and was not answered; who lists them"
+                        )
+                    }
+                    Answered::TooLong(most) => {
+                        let length = text.len();
+                        format!(
+                            "session {number} takes at most {most} bytes at once, and was not answered: these are {length}"
+                        )
+                    }
                 }
-            },
+            }
             Command::Dismiss(number, reason) => match self.sessions.find(number) {
                 Some(caller) => {
                     dismiss(&caller, SENT_AWAY, &reason);

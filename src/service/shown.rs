@@ -22,6 +22,8 @@ pub enum Shown {
         session: u64,
         /// Where from.
         address: PeerAddr,
+        /// Whether it listens to answers.
+        answerable: bool,
         /// The line.
         text: String,
     },
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> Shown {
-        Shown::Logged { session: 1, address: PeerAddr::Memory, text: text.to_owned() }
+        Shown::Logged { session: 1, address: PeerAddr::Memory, answerable: true, text: text.to_owned() }
     }
 
     #[tokio::test]

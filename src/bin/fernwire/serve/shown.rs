@@ -6,12 +6,12 @@ use fernwire::service::shown::{Showing, Shown};
 use crate::output;
 
 /// Prints what comes; never completes. A terminal that stands still stops only this. Where there is an operator, a line of
-/// another session than the last follows a word of how to answer it.
+/// another session than the last follows a word of how to answer it, if it listens.
 pub(crate) async fn show(mut showing: Showing, has_operator: bool) {
     let mut last = None;
     loop {
         let shown = showing.next().await;
-        if let Shown::Logged { session, .. } = &shown
+        if let Shown::Logged { session, answerable: true, .. } = &shown
             && has_operator
             && last.replace(*session) != Some(*session)
         {
@@ -46,7 +46,12 @@ mod tests {
     #[test]
     fn what_others_send_is_inert_on_the_terminal() {
         let address = PeerAddr::Ip("192.0.2.7:5000".parse().unwrap());
-        let logged = Shown::Logged { session: 1, address: address.clone(), text: "a\n192.0.2.8:1 : b\u{1b}[2J".into() };
+        let logged = Shown::Logged {
+            session: 1,
+            address: address.clone(),
+            answerable: true,
+            text: "a\n192.0.2.8:1 : b\u{1b}[2J".into(),
+        };
         assert_eq!(text(&logged), "192.0.2.7:5000 : a\\n192.0.2.8:1 : b\\u{1b}[2J");
         let data = r#"{"first_name": "Ada"}"#.to_owned();
         let submitted = Shown::Submitted { session: 1, address, format: Format::Binary, data };
