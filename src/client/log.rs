@@ -13,7 +13,7 @@ use super::connector::{Connector, Failure, NotConnected, told_pause};
 use super::reconnect::{Backoff, Pauses};
 use super::{CallError, Client, Replies, random_id};
 use crate::channel::{CloseReason, DRAIN_TIMEOUT, MAX_UNPROVEN_MESSAGE};
-use crate::protocol::log::{LogReply, LogRequest, MAX_LOG_LINES, MAX_LOG_TEXT};
+use crate::protocol::log::{LogReply, LogRequest, MAX_LOG_LINES, bytes_in_json, first_piece};
 use crate::protocol::{ErrorCode, Reply, Request};
 
 /// How many lines may wait to be sent; whoever has more waits.
@@ -132,7 +132,7 @@ impl Lines {
     pub async fn send(&self, line: &str) -> bool {
         let mut rest = line;
         loop {
-            let (text, behind) = rest.split_at(end_of_piece(rest));
+            let (text, behind) = first_piece(rest);
             let piece = Piece { text: text.to_owned(), ends_line: behind.is_empty() };
             if self.0.send(piece).await.is_err() {
                 return false;
@@ -149,25 +149,6 @@ impl Events {
     /// The next event; `None` after [`Event::Ended`]. Cancel-safe.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
-    }
-}
-
-/// How many bytes of the text fit into a piece.
-fn end_of_piece(text: &str) -> usize {
-    let mut bytes = 0;
-    let too_far = text.char_indices().find(|(_, c)| {
-        bytes += bytes_in_json(*c);
-        bytes > MAX_LOG_TEXT
-    });
-    too_far.map_or(text.len(), |(at, _)| at)
-}
-
-/// What JSON makes of a character.
-fn bytes_in_json(c: char) -> usize {
-    match c {
-        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-        '\0'..='\u{1f}' => 6,
-        c => c.len_utf8(),
     }
 }
 
@@ -363,27 +344,5 @@ async fn next_answer(answers: &mut Option<Replies<LogReply>>) -> Result<Option<L
     match answers {
         Some(answers) => answers.next().await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn the_pieces_of_a_line_make_the_line_and_fit(line in "(\\PC|[\u{0}-\u{1f}\"\\\\]){0,9000}") {
-            let mut rest = line.as_str();
-            let mut pieces = Vec::new();
-            while !rest.is_empty() {
-                let (piece, behind) = rest.split_at(end_of_piece(rest));
-                prop_assert!(!piece.is_empty() && piece.len() <= MAX_LOG_TEXT);
-                prop_assert!(serde_json::to_string(piece).unwrap().len() <= MAX_LOG_TEXT + 2);
-                pieces.push(piece);
-                rest = behind;
-            }
-            prop_assert_eq!(pieces.concat(), line);
-        }
     }
 }

@@ -47,3 +47,44 @@ pub enum LogReply {
     #[serde(other)]
     Other,
 }
+
+/// As much of the text as fits into a line, also as JSON; and the rest of it.
+pub(crate) fn first_piece(text: &str) -> (&str, &str) {
+    let mut bytes = 0;
+    let too_far = text.char_indices().find(|(_, c)| {
+        bytes += bytes_in_json(*c);
+        bytes > MAX_LOG_TEXT
+    });
+    text.split_at(too_far.map_or(text.len(), |(at, _)| at))
+}
+
+/// What JSON makes of a character.
+pub(crate) fn bytes_in_json(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        c => c.len_utf8(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_pieces_of_a_line_make_the_line_and_fit(line in "(\\PC|[\u{0}-\u{1f}\"\\\\]){0,9000}") {
+            let mut rest = line.as_str();
+            let mut pieces = Vec::new();
+            while !rest.is_empty() {
+                let (piece, behind) = first_piece(rest);
+                prop_assert!(!piece.is_empty() && piece.len() <= MAX_LOG_TEXT);
+                prop_assert!(serde_json::to_string(piece).unwrap().len() <= MAX_LOG_TEXT + 2);
+                pieces.push(piece);
+                rest = behind;
+            }
+            prop_assert_eq!(pieces.concat(), line);
+        }
+    }
+}
