@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::task::JoinHandle;
 
 use crate::channel::error::{Alert, HandshakeError};
@@ -138,13 +136,6 @@ fn explain(endpoint: &Endpoint, error: &HandshakeError, offered: KeyModes, key_i
         _ => String::new(),
     };
     format!("no session with {endpoint}: {told}{known}")
-}
-
-/// What nobody else calls anything of his: 128 random bits.
-fn random_id() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// A session with a server.

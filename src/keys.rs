@@ -15,6 +15,7 @@ use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use fernet::Fernet;
 use hkdf::Hkdf;
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
@@ -60,6 +61,11 @@ impl SecretKey {
     /// The secret bytes, for the key schedule.
     pub(crate) fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// Whether both have the same bytes.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.ct_eq(&*other.0).into()
     }
 
     /// `HKDF-Expand(key, "fernwire key id", 8)` (RFC 5869): what two people compare.

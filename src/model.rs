@@ -118,6 +118,14 @@ pub fn is_treacherous(c: char) -> bool {
     c.is_control() || reorders(c)
 }
 
+/// What nobody else calls anything of his: 128 random bits.
+#[cfg(feature = "server")]
+pub(crate) fn random_id() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

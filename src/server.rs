@@ -17,14 +17,16 @@ use crate::config::Limits;
 use crate::model::Visible;
 use crate::model::peer::PeerAddr;
 use crate::service::Services;
-use crate::service::caller::Peer;
+use crate::service::caller::{HeldKey, Peer};
 use crate::transport::{ByteStream, Incoming, Listener};
 
 mod admission;
+pub mod door;
 mod outbox;
 mod session;
 
 use admission::Admission;
+use door::Door;
 
 /// How long the accept loop rests after its first error in a row, doubling up to [`MAX_ACCEPT_PAUSE`].
 const MIN_ACCEPT_PAUSE: Duration = Duration::from_millis(5);
@@ -45,6 +47,26 @@ struct Context {
     admission: Admission,
 }
 
+/// A way in: a listener, and what is spoken there.
+pub struct Entrance {
+    listener: Box<dyn Listener>,
+    door: Option<Door>,
+}
+
+impl From<Box<dyn Listener>> for Entrance {
+    /// One that speaks the channel, and nothing else.
+    fn from(listener: Box<dyn Listener>) -> Self {
+        Self { listener, door: None }
+    }
+}
+
+impl Entrance {
+    /// One that speaks bare Fernet, and nothing else.
+    pub fn door(listener: Box<dyn Listener>, door: Door) -> Self {
+        Self { listener, door: Some(door) }
+    }
+}
+
 /// A server that has not started yet.
 pub struct Server(Arc<Context>);
 
@@ -57,12 +79,12 @@ impl Server {
 
     /// Serves until `shutdown` completes, then lets what is being answered finish for [`Limits::drain_timeout`]; saying
     /// goodbye to those that cannot takes up to [`GOODBYE_TIME`] more.
-    pub async fn run(self, listeners: Vec<Box<dyn Listener>>, shutdown: impl Future<Output = ()>) {
+    pub async fn run(self, entrances: Vec<Entrance>, shutdown: impl Future<Output = ()>) {
         let context = self.0;
         let (stop, stopping) = watch::channel(false);
         let mut accepting = JoinSet::new();
-        for listener in listeners {
-            accepting.spawn(accept_until_stopped(context.clone(), listener, stopping.clone()));
+        for entrance in entrances {
+            accepting.spawn(accept_until_stopped(context.clone(), entrance, stopping.clone()));
         }
         tokio::select! {
             () = shutdown => {}
@@ -88,12 +110,12 @@ impl Server {
 /// Accepts until the server stops and closes the listener; what is left are its connections, and dropping them cuts them.
 async fn accept_until_stopped(
     context: Arc<Context>,
-    listener: Box<dyn Listener>,
+    entrance: Entrance,
     mut stopping: watch::Receiver<bool>,
 ) -> JoinSet<()> {
     let mut connections = JoinSet::new();
     tokio::select! {
-        () = accept_loop(&context, listener, stopping.clone(), &mut connections) => {}
+        () = accept_loop(&context, entrance, stopping.clone(), &mut connections) => {}
         () = stopped(&mut stopping) => {}
     }
     connections
@@ -102,12 +124,13 @@ async fn accept_until_stopped(
 /// Accepts and spawns, nothing else; survives every error.
 async fn accept_loop(
     context: &Arc<Context>,
-    mut listener: Box<dyn Listener>,
+    Entrance { mut listener, door }: Entrance,
     stopping: watch::Receiver<bool>,
     connections: &mut JoinSet<()>,
 ) {
     let mut pause = MIN_ACCEPT_PAUSE;
-    let is_near = listener.local().is_loopback();
+    let (at, is_near) = (listener.local().without_identity(), listener.local().is_loopback());
+    let door = door.map(Arc::new);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -119,8 +142,13 @@ async fn accept_loop(
                 pause = MIN_ACCEPT_PAUSE;
                 let (mode, key) = (field::Empty, field::Empty);
                 // A span is left out where its level is; whoever reads nothing but errors still wants to know whose.
-                let span = error_span!("session", peer = %incoming.peer, at = %listener.local(), mode, key);
-                connections.spawn(connection(context.clone(), incoming, is_near, stopping.clone()).instrument(span));
+                let span = error_span!("session", peer = %incoming.peer, %at, mode, key);
+                let (context, stopping) = (context.clone(), stopping.clone());
+                match door.clone() {
+                    None => connections.spawn(connection(context, incoming, is_near, stopping).instrument(span)),
+                    Some(door) => connections
+                        .spawn(door::connection(context, door, (incoming, is_near), stopping).instrument(span)),
+                };
             }
             Err(error) => {
                 warn!(reason = %error, ?pause, "a connection could not be accepted");
@@ -179,7 +207,8 @@ async fn welcome(
         let _ = channel.close(CloseReason::Removed, &refusal).await;
         return;
     }
-    let guest = |address| context.services.sessions.enter(Peer { address, is_near, holds_key: proven });
+    let guest =
+        |address| context.services.sessions.enter(Peer { address, is_near, holds: proven.then_some(HeldKey::Secret) });
     match place.admit(proven) {
         Ok(seat) => session::run(context, channel, guest(peer), seat, stopping).await,
         Err(full) => {

@@ -220,7 +220,7 @@ mod tests {
     use crate::protocol::query::QueryRequest;
 
     fn peer() -> Peer {
-        Peer { address: PeerAddr::Memory, is_near: true, holds_key: false }
+        Peer { address: PeerAddr::Memory, is_near: true, holds: None }
     }
 
     #[tokio::test]

@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 
 use super::connector::{Connector, Failure, NotConnected, told_pause};
 use super::reconnect::{Backoff, Pauses};
-use super::{CallError, Client, Replies, random_id};
+use super::{CallError, Client, Replies};
 use crate::channel::{CloseReason, DRAIN_TIMEOUT, MAX_UNPROVEN_MESSAGE};
+use crate::model::random_id;
 use crate::protocol::log::{LogReply, LogRequest, MAX_LOG_LINES, bytes_in_json, first_piece};
 use crate::protocol::{ErrorCode, Reply, Request};
 

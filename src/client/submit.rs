@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::connector::{Connector, Failure, NotConnected, told_pause};
 use super::reconnect::{Backoff, Pauses};
-use super::{CallError, Client, random_id};
+use super::{CallError, Client};
 use crate::channel::DRAIN_TIMEOUT;
 use crate::document::Format;
+use crate::model::random_id;
 use crate::protocol::submit::{SubmitReply, SubmitRequest};
 use crate::protocol::{Reply, Request};
 

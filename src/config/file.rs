@@ -21,6 +21,7 @@ use super::services::{ChatSettings, LogServiceSettings, SubmitSettings};
 use crate::keys::files::dangling_link;
 use crate::model::is_treacherous;
 use crate::service::query::Table;
+use crate::transport::endpoint::Endpoint;
 
 /// No configuration is longer than this many bytes; more is not read.
 pub const MAX_FILE: u64 = 1 << 20;
@@ -103,7 +104,7 @@ fn refuse_foreign(path: &Path, opened: &Metadata, chosen: Chosen) -> Result<(), 
 pub fn parse(path: &Path, text: &str) -> Result<ServerSettings, ConfigError> {
     let mut file = Source::parse(path, text.strip_prefix('\u{feff}').unwrap_or(text))?;
     let settings = ServerSettings {
-        listen: file.take("listen").map(|entry| texts(entry, URLS, "an address in quotes")).transpose()?,
+        listen: file.take("listen").map(|entry| listeners(path, entry)).transpose()?,
         kex: file.take("kex").map(|entry| entry.parsed("key modes in quotes, such as \"auto\"")).transpose()?,
         secret_key: file.take("secret_key").map(Entry::path).transpose()?,
         data: file.take("data").map(Entry::path).transpose()?,
@@ -115,6 +116,14 @@ pub fn parse(path: &Path, text: &str) -> Result<ServerSettings, ConfigError> {
     };
     file.finish()?;
     Ok(settings)
+}
+
+/// A list of addresses, whose files begin at the folder of this file if they are relative.
+fn listeners(path: &Path, entry: Entry<'_>) -> Result<Given<Vec<Given<Endpoint>>>, ConfigError> {
+    let Given { value, place } = texts::<Endpoint>(entry, URLS, "an address in quotes")?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let listeners = value.into_iter().map(|given| Given::new(given.value.with_files_in(folder), given.place));
+    Ok(Given::new(listeners.collect(), place))
 }
 
 /// A list of what its type can read.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::secrecy::without_keys;
+use crate::transport::endpoint::fernet::FernetService;
 
 /// Where a setting was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,6 +200,15 @@ pub enum Problem {
     /// A listener with an identity.
     #[error("{0}: a listener takes no `#` and identity; that part is for clients, so leave it out")]
     PinnedListener(String),
+    /// A Fernet door to nothing.
+    #[error("{0}: say which service it is for: add ?service=query, ?service=log or ?service=submit")]
+    DoorWithoutService(String),
+    /// A Fernet door that nobody could open.
+    #[error("{0}: name the file of the key that its programs hold: add &key=legacy.key")]
+    DoorWithoutKey(String),
+    /// A Fernet door to a service that there is not.
+    #[error("{0}: this server does not offer {1}; take the listener out, or offer the service")]
+    DoorToNothing(String, FernetService),
     /// A listener that nobody could reach.
     #[error("{0}: nobody outside of this process could connect; listen on tcp://, tls:// or unix://")]
     MemoryListener(String),

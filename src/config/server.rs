@@ -12,6 +12,7 @@ use super::services::{
 };
 use super::{Kex, Limits, TlsFiles};
 use crate::service::query::{DEFAULT_TICK, Table};
+use crate::transport::endpoint::fernet::{FernetAddress, FernetService};
 use crate::transport::endpoint::{Address, Endpoint};
 
 /// The most places that a server listens in; each is compared with every other.
@@ -168,7 +169,7 @@ impl ServerConfig {
         refuse_idle_secret_key(kex, settings.secret_key.as_ref())?;
         refuse_idle_tls(settings.tls.as_ref(), &listeners, &listen_place)?;
         let open = value_or(settings.open, Vec::new());
-        Ok(Self {
+        let config = Self {
             file: None,
             listeners,
             kex,
@@ -182,6 +183,22 @@ impl ServerConfig {
             chat: settings.services.chat.resolve(),
             log_service: settings.services.log.resolve(&open),
             submit: settings.services.submit.resolve(&open),
+        };
+        match config.door_to_nothing() {
+            Some(problem) => Err(problem.at(&listen_place)),
+            None => Ok(config),
+        }
+    }
+
+    fn door_to_nothing(&self) -> Option<Problem> {
+        self.listeners.iter().find_map(|endpoint| {
+            let Address::Fernet(FernetAddress { service: Some(service), .. }) = &endpoint.address else { return None };
+            let offered = match service {
+                FernetService::Query => self.query.is_some(),
+                FernetService::Log => self.log_service.is_some(),
+                FernetService::Submit => self.submit.is_some(),
+            };
+            (!offered).then(|| Problem::DoorToNothing(endpoint.without_identity().to_string(), *service))
         })
     }
 }
@@ -250,7 +267,9 @@ fn listeners(given: Option<Given<Vec<Given<Endpoint>>>>) -> Result<(Vec<Endpoint
     let mut accepted: Vec<Endpoint> = Vec::new();
     for Given { value: endpoint, place } in listeners {
         let before = accepted.iter().find(|before| want_the_same_place(before, &endpoint));
-        let problem = if endpoint.identity.is_some() {
+        let problem = if let Some(problem) = incomplete_door(&endpoint) {
+            problem
+        } else if endpoint.identity.is_some() {
             Problem::PinnedListener(endpoint.to_string())
         } else if matches!(endpoint.address, Address::Memory(_)) {
             Problem::MemoryListener(endpoint.to_string())
@@ -263,6 +282,18 @@ fn listeners(given: Option<Given<Vec<Given<Endpoint>>>>) -> Result<(Vec<Endpoint
         return Err(problem.at(&place));
     }
     if accepted.is_empty() { Err(Problem::NoListener.at(&place)) } else { Ok((accepted, place)) }
+}
+
+/// What a Fernet door lacks.
+fn incomplete_door(endpoint: &Endpoint) -> Option<Problem> {
+    let Address::Fernet(door) = &endpoint.address else { return None };
+    let place = || endpoint.without_identity().to_string();
+    match (&door.service, &door.key) {
+        (_, Some(path)) if path.to_str().is_some_and(is_key) => Some(Problem::KeyItself),
+        (None, _) => Some(Problem::DoorWithoutService(place())),
+        (Some(_), None) => Some(Problem::DoorWithoutKey(place())),
+        (Some(_), Some(_)) => None,
+    }
 }
 
 /// A port belongs to one listener, whatever it speaks; where the system chooses the port, each has its own.

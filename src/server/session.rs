@@ -38,7 +38,7 @@ pub(super) async fn run(
 ) {
     // Who has proven to hold the key is told apart from those who have not, and may be many, so that no line about one
     // is lost among lines about the others.
-    let proven = guest.peer().holds_key;
+    let proven = guest.peer().holds.is_some();
     info!(proven, number = guest.number(), "session begins");
     let (mut sender, mut receiver) = channel.split();
     let (outbox, queue) = Outbox::new();
@@ -158,7 +158,7 @@ impl Session {
             let idle_at = self.idle_since + self.context.limits.anonymous_idle_timeout;
             // A stranger who only listens does so for ever on this machine alone.
             let is_quiet = self.streams.is_empty() || (self.has_answered() && !caller.peer().is_near);
-            let may_idle_out = !identified && !caller.peer().holds_key && is_quiet;
+            let may_idle_out = !identified && caller.peer().holds.is_none() && is_quiet;
             let ends_by = ending.as_ref().map_or(idle_at, |ending| ending.by);
             tokio::select! {
                 // In this order: who has just logged in may say more in the very next message.

@@ -6,7 +6,7 @@ use crate::protocol::{ErrorCode, RequestError};
 /// To whom a service is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
-    /// Whoever is on this machine, holds the secret key or has logged in.
+    /// Whoever is on this machine, has logged in, or holds the secret key or that of the Fernet door to the service.
     #[default]
     Known,
     /// Everybody who can connect.
@@ -17,7 +17,7 @@ impl Access {
     /// Whether this one may use the service of this name, or what would change that.
     pub fn check(self, caller: &Caller, service: &str) -> Result<(), RequestError> {
         let peer = caller.peer();
-        if self == Self::Everybody || peer.is_near || peer.holds_key || caller.identity().is_some() {
+        if self == Self::Everybody || peer.is_near || peer.holds.is_some() || caller.identity().is_some() {
             return Ok(());
         }
         let message = format!(

@@ -261,7 +261,7 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let (store, _feed) = Store::open(folder.path()).unwrap();
-            let peer = Peer { address: PeerAddr::Memory, is_near: false, holds_key: false };
+            let peer = Peer { address: PeerAddr::Memory, is_near: false, holds: None };
             let (accounts, guest) = (Accounts::new(store.clone(), CHEAP), Sessions::default().enter(peer));
             Self { accounts, guest, store, _folder: folder }
         }

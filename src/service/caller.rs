@@ -16,8 +16,17 @@ pub struct Peer {
     pub address: PeerAddr,
     /// Whether it came by a way that only this machine has: loopback, a Unix socket, memory.
     pub is_near: bool,
-    /// Whether it has proven to hold the secret key.
-    pub holds_key: bool,
+    /// The key that it has proven to hold.
+    pub holds: Option<HeldKey>,
+}
+
+/// A key that is shared with those who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldKey {
+    /// The server's secret key.
+    Secret,
+    /// The key of the Fernet door by which it came; so has whoever has recorded one of its tokens.
+    Door,
 }
 
 /// An account that a session has proven to be.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-use super::caller::{Caller, Dismissal};
+use super::caller::{Caller, Dismissal, HeldKey};
 use super::chat::{Order, what};
 use super::log::Answered;
 use super::{Services, now};
@@ -257,7 +257,11 @@ impl Services {
         for caller in self.sessions.all() {
             let peer = caller.peer();
             let name = caller.identity().map_or("-".to_owned(), |identity| identity.name.to_string());
-            let key = if peer.holds_key { "  holds the secret key" } else { "" };
+            let key = match peer.holds {
+                Some(HeldKey::Secret) => "  holds the secret key",
+                Some(HeldKey::Door) => "  by the Fernet door",
+                None => "",
+            };
             // A String takes every write.
             let _ = writeln!(table, "{:>4}  {name:<16}  {}{key}", caller.number(), peer.address);
         }

@@ -130,7 +130,7 @@ mod tests {
         let (store, _feed) = Store::open(folder.path()).unwrap();
         let submit = Submit::new(store, None, None, Access::Everybody);
         let sessions = Sessions::default();
-        let guest = sessions.enter(Peer { address: PeerAddr::Memory, is_near: false, holds_key: false });
+        let guest = sessions.enter(Peer { address: PeerAddr::Memory, is_near: false, holds: None });
         let (upload, chunks) = Upload::new(10);
         chunks.send(b"{\"a\": 1".to_vec()).unwrap();
         let request = SubmitRequest { id: "x".into(), format: None, length: 10 };

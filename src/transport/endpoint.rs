@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -74,9 +74,22 @@ impl Endpoint {
         }
     }
 
+    /// The same place, with the files that it names in this folder if they are relative.
+    pub fn with_files_in(mut self, folder: &Path) -> Self {
+        if let Address::Fernet(FernetAddress { key: Some(path), .. }) = &mut self.address {
+            *path = folder.join(&path);
+        }
+        self
+    }
+
     /// The same place with this identity pinned.
     pub fn with_identity(&self, identity: PublicIdentity) -> Self {
         Self { address: self.address.clone(), identity: Some(identity) }
+    }
+
+    /// Whether bare Fernet is spoken there.
+    pub fn is_fernet(&self) -> bool {
+        matches!(self.address, Address::Fernet(_))
     }
 
     /// Whether only this machine can be meant.

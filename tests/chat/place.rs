@@ -59,7 +59,7 @@ impl Place {
         };
         let server = Server::new(policy, services, Limits::default(), Settings::default());
         let (stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(server.run(vec![listener], async { drop(stopped.await) }));
+        let running = tokio::spawn(server.run(vec![listener.into()], async { drop(stopped.await) }));
         self.running = Some((store, stop, running));
     }
 

@@ -171,7 +171,7 @@ impl Bed {
         });
         let server = Server::new(policy, services.clone(), limits, settings);
         let (stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(server.run(vec![listener], async { drop(stopped.await) }));
+        let running = tokio::spawn(server.run(vec![listener.into()], async { drop(stopped.await) }));
         Self { endpoint, mode, settings, limits, keys, store, services, stop, running, folder }
     }
 

@@ -15,6 +15,7 @@ use rustix::fs;
 use crate::output;
 use crate::serve::banner::unused_certificate;
 use crate::serve::certificate::Certificate;
+use crate::serve::doors::{self, Doors};
 use crate::serve::keys::{Planned, certificate_folder, data_folder, plan_identity, plan_secret_key};
 use crate::serve::places;
 
@@ -35,6 +36,10 @@ fn report(config: &ServerConfig) -> anyhow::Result<String> {
     }
     writeln!(report, "  data        {}", data_folder(config)?.display())?;
     keys(config, &mut report)?;
+    Doors::prepare(config, false)?;
+    for door in config.listeners.iter().filter(|listener| listener.is_fernet()) {
+        writeln!(report, "  warning     {}", doors::warning(door))?;
+    }
     if config.has_tls_listener() {
         let (plan, warnings) = certificate(config)?;
         writeln!(report, "  certificate {plan}")?;

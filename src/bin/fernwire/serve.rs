@@ -28,6 +28,7 @@ use crate::{check, logging, output, systemd};
 pub(crate) mod banner;
 pub(crate) mod certificate;
 mod console;
+pub(crate) mod doors;
 mod kept;
 pub(crate) mod keys;
 pub(crate) mod places;
@@ -36,13 +37,14 @@ mod signals;
 
 use certificate::Certificate;
 use console::Console;
+use doors::Doors;
 use keys::{Keys, certificate_folder, data_folder, prepare_folder};
 use signals::{Signals, Wish};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode> {
-    let (only_check, console) = (args.check, args.console || Console::has_operator());
+    let (only_check, asked_for_console) = (args.check, args.console);
     let config = configure::server(args, origins)?;
     if only_check {
         return check::run(&config);
@@ -50,17 +52,18 @@ pub(crate) fn run(args: ServeArgs, origins: &Origins) -> anyhow::Result<ExitCode
     let log = logging::start(config.log_level, config.log_format)?;
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(serve(config, console, &log));
+    let ended = runtime.block_on(serve(config, asked_for_console, &log));
     // A name that is still being looked up keeps nobody waiting.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(config: ServerConfig, console: bool, log: &Log) -> anyhow::Result<ExitCode> {
+async fn serve(config: ServerConfig, asked_for_console: bool, log: &Log) -> anyhow::Result<ExitCode> {
     // Before anything that takes time: a signal that comes early is not lost, and does not kill.
     let mut signals = Signals::new()?;
-    let Prepared { keys, certificate, listeners, store, feed } = tokio::select! {
-        prepared = Prepared::new(&config) => prepared?,
+    let console = asked_for_console || Console::has_operator();
+    let Prepared { keys, doors, certificate, listeners, store, feed } = tokio::select! {
+        prepared = Prepared::new(&config, asked_for_console) => prepared?,
         () = signals.terminated() => {
             tracing::info!("stopped before it was ready");
             return Ok(ExitCode::SUCCESS);
@@ -96,7 +99,7 @@ async fn serve(config: ServerConfig, console: bool, log: &Log) -> anyhow::Result
         signals.terminated().await;
     };
     tokio::select! {
-        () = server.run(listeners, async { drop(stop_ordered.await) }) => {}
+        () = server.run(doors.behind(listeners), async { drop(stop_ordered.await) }) => {}
         () = obeying => tracing::warn!("stopped at once by a second signal"),
         // These never complete.
         () = log.tell_what_was_counted() => {}
@@ -137,6 +140,7 @@ fn operator(console: bool, services: Arc<Services>, store: Store) -> io::Result<
 /// What a server needs before it serves.
 struct Prepared {
     keys: Keys,
+    doors: Doors,
     certificate: Option<Certificate>,
     listeners: Vec<Box<dyn Listener>>,
     store: Store,
@@ -144,20 +148,21 @@ struct Prepared {
 }
 
 impl Prepared {
-    async fn new(config: &ServerConfig) -> anyhow::Result<Self> {
+    async fn new(config: &ServerConfig, is_answered_by_operator: bool) -> anyhow::Result<Self> {
         places::check(&config.listeners).await?;
         let data = data_folder(config)?;
         prepare_folder(&data)?;
         // First, since it keeps a second server out of the folder.
         let (store, feed) = Store::open(&data)?;
         let keys = Keys::prepare(config)?;
+        let doors = Doors::prepare(config, is_answered_by_operator)?;
         let certificate = prepare_certificate(config)?;
         let options = ListenOptions { certificate: certificate.as_ref().map(Certificate::shown) };
         let mut listeners = Vec::new();
         for endpoint in &config.listeners {
             listeners.push(transport::listen(endpoint, &options).await?);
         }
-        Ok(Self { keys, certificate, listeners, store, feed })
+        Ok(Self { keys, doors, certificate, listeners, store, feed })
     }
 }
 

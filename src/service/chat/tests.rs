@@ -58,7 +58,7 @@ impl Bed {
     }
 
     fn stranger(&self, uid: u32) -> crate::service::Guest {
-        self.services.sessions.enter(Peer { address: PeerAddr::Unix(uid), is_near: true, holds_key: false })
+        self.services.sessions.enter(Peer { address: PeerAddr::Unix(uid), is_near: true, holds: None })
     }
 
     fn chat(&self) -> &Chat {
@@ -688,7 +688,7 @@ async fn who_is_deleted_or_banned_beside_the_server_is_sent_away() {
     let accounts = crate::service::accounts::Accounts::new(store.clone(), 4);
     let services = Services { accounts: Some(accounts), ..Services::default() };
     let enter = async |name: &str| {
-        let guest = services.sessions.enter(Peer { address: PeerAddr::Unix(1), is_near: true, holds_key: false });
+        let guest = services.sessions.enter(Peer { address: PeerAddr::Unix(1), is_near: true, holds: None });
         let made = store.create_account(name.parse().unwrap(), Credential::new("none"), now()).await.unwrap().unwrap();
         guest.identify(Identity { id: made.id, name: made.name }).unwrap();
         guest

@@ -9,6 +9,7 @@ use fernwire::transport::endpoint::{Address, Endpoint};
 use fernwire::transport::tcp;
 
 use super::certificate::Certificate;
+use super::doors;
 use super::keys::Keys;
 use crate::output;
 
@@ -48,6 +49,9 @@ impl Keys {
                  \x20             and a stolen key opens recorded sessions"
             )?;
         }
+        for door in listeners.iter().filter(|listener| listener.is_fernet()) {
+            writeln!(banner, "  warning     {}", doors::warning(door))?;
+        }
         writeln!(banner, "Connect from another terminal:")?;
         for listener in listeners {
             writeln!(banner, "  {}", self.connect_line(listener, certificate)?)?;
@@ -55,7 +59,9 @@ impl Keys {
         if listeners.iter().any(|listener| !listener.is_loopback() && tcp::reachable(listener).is_loopback()) {
             writeln!(banner, "From elsewhere, with an address of this machine that is reached from there.")?;
         }
-        writeln!(banner, "The same with chat, log or submit in place of query SetA-Two.")?;
+        if listeners.iter().any(|listener| !listener.is_fernet()) {
+            writeln!(banner, "The same with chat, log or submit in place of query SetA-Two.")?;
+        }
         if has_operator {
             writeln!(banner, "Type help for the commands that this terminal takes.")?;
         }
@@ -66,6 +72,9 @@ impl Keys {
     /// A line that connects from any directory of this machine.
     fn connect_line(&self, listener: &Endpoint, certificate: Option<&Certificate>) -> anyhow::Result<String> {
         let mut endpoint = tcp::reachable(listener);
+        if let Address::Fernet(door) = &endpoint.address {
+            return doors::connect_line(door);
+        }
         endpoint.identity = self.policy.identity();
         let mut flags = Vec::new();
         if !self.policy.modes().contains(KeyMode::X25519)
