@@ -22,6 +22,7 @@ use crate::transport::tls::TlsError;
 use crate::transport::{self, ByteStream, ConnInfo, DialError, DialOptions};
 
 pub mod account;
+pub mod bare;
 mod calls;
 pub mod chat;
 pub mod connector;
@@ -63,6 +64,9 @@ pub enum ConnectError {
     /// There is no connection.
     #[error(transparent)]
     Dial(#[from] DialError),
+    /// There are no sessions there, and nothing falls back to what there is.
+    #[error("bare Fernet is spoken at {0}, where `fernwire query`, `log` and `submit` go; there are no sessions there")]
+    Bare(Endpoint),
     /// The wanted modes do not fit the endpoint.
     #[error(transparent)]
     PinForbidsPsk(#[from] PinForbidsPsk),
@@ -102,7 +106,7 @@ impl ConnectError {
             Self::Handshake { error, .. } => {
                 matches!(error, HandshakeError::Truncated | HandshakeError::Io(_) | HandshakeError::Entropy(_))
             }
-            Self::PinForbidsPsk(_) | Self::Credential(_) | Self::Trust(_) => false,
+            Self::Bare(_) | Self::PinForbidsPsk(_) | Self::Credential(_) | Self::Trust(_) => false,
         }
     }
 }
@@ -153,6 +157,9 @@ pub struct Client {
 impl Client {
     /// Connects, and trusts the server or refuses it. Everything else happens inside the session.
     pub async fn connect(endpoint: &Endpoint, options: &Options) -> Result<Self, ConnectError> {
+        if endpoint.is_fernet() {
+            return Err(ConnectError::Bare(endpoint.without_identity()));
+        }
         let expectation = Expectation::new(&options.trust, endpoint)?;
         let modes = options.kex.for_client(options.secret_key.is_some(), expectation.known())?;
         let offer = Offer::new(modes, options.secret_key.clone())?;

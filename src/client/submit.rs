@@ -27,6 +27,11 @@ impl Submission {
     pub fn new(document: Vec<u8>, format: Option<Format>) -> Result<Self, getrandom::Error> {
         Ok(Self { id: random_id()?, format, document })
     }
+
+    /// The bytes.
+    pub fn document(&self) -> &[u8] {
+        &self.document
+    }
 }
 
 /// A receipt.

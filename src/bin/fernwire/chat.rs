@@ -17,14 +17,18 @@ mod wording;
 
 use crate::account::Account;
 use crate::cli::ChatArgs;
-use crate::connect::Server;
+use crate::connect::{Server, find_server};
 
 pub(crate) fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
     let mut words = args.url.iter().cloned().collect();
-    let server = Server::new(&args.client, &mut words)?;
+    let endpoint = find_server(&args.client, &mut words)?;
     if let Some(word) = words.first() {
         bail!("`{}` is not an address, such as tcp://host:port; a room is named with --room", shown(word));
     }
+    if endpoint.is_fernet() {
+        bail!("bare Fernet has no chat; `fernwire log '{}'` leaves messages there", endpoint);
+    }
+    let server = Server::new(&args.client, endpoint)?;
     let account = Account::needed(&args.account)?;
     // The session has a thread of its own, so that it lives on while a person or stdout keeps us waiting.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

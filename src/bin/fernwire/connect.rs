@@ -26,29 +26,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Takes the server from the first of `words` if that is a URL, else from the flags.
-    pub(crate) fn new(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Self> {
-        let is_all_there_is = words.len() == 1 && args.server.is_none();
-        let endpoint = choose_endpoint(args, words)?;
-        if let Some(word) = words.iter().find(|word| looks_like_an_address(word)) {
-            if is_all_there_is && let Some(address) = in_full(word) {
-                bail!("`{}` lacks the beginning of an address; write it as {}", shown(word), reason(address));
-            }
-            bail!(
-                "`{}` looks like an address; an address goes first, once, and in full: tcp://host:port, tls://host:port or unix:///path",
-                shown(word)
-            );
-        }
-        Self::at(endpoint, args)
-    }
-
-    /// The same where the words may be any text, with addresses in it.
-    pub(crate) fn for_texts(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Self> {
-        let endpoint = choose_endpoint(args, words)?;
-        Self::at(endpoint, args)
-    }
-
-    fn at(endpoint: Endpoint, args: &ClientArgs) -> anyhow::Result<Self> {
+    /// The one at this endpoint, which the arguments have named.
+    pub(crate) fn new(args: &ClientArgs, endpoint: Endpoint) -> anyhow::Result<Self> {
         let wants_secret_key = match args.kex {
             Kex::Auto => true,
             Kex::Modes(modes) => modes.need_secret(),
@@ -121,6 +100,27 @@ impl Server {
         let options = Options { kex: Kex::Modes(modes), ..self.options.clone() };
         Client::connect(&self.endpoint.with_identity(identity), &options).await
     }
+}
+
+/// Takes the server from the first of `words` if that is a URL, else from the flags.
+pub(crate) fn find_server(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Endpoint> {
+    let is_all_there_is = words.len() == 1 && args.server.is_none();
+    let endpoint = choose_endpoint(args, words)?;
+    if let Some(word) = words.iter().find(|word| looks_like_an_address(word)) {
+        if is_all_there_is && let Some(address) = in_full(word) {
+            bail!("`{}` lacks the beginning of an address; write it as {}", shown(word), reason(address));
+        }
+        bail!(
+            "`{}` looks like an address; an address goes first, once, and in full: tcp://host:port, tls://host:port or unix:///path",
+            shown(word)
+        );
+    }
+    Ok(endpoint)
+}
+
+/// The same where the words may be any text, with addresses in it.
+pub(crate) fn find_server_before_texts(args: &ClientArgs, words: &mut Vec<String>) -> anyhow::Result<Endpoint> {
+    choose_endpoint(args, words)
 }
 
 /// Whom to trust to vouch for the server. The flag is meant for this server; the variable is for whichever needs it.

@@ -9,23 +9,26 @@ use anyhow::{anyhow, bail};
 use fernwire::client::log::{DeliveryError, Event, Events, Lines, deliver};
 use fernwire::client::reconnect::Pauses;
 use fernwire::model::Visible;
+use fernwire::transport::endpoint::fernet::FernetService;
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::again::Again;
+use crate::bare::Found;
 use crate::cli::MessageLogArgs;
-use crate::connect::Server;
+use crate::connect::find_server_before_texts;
 use crate::impatience::{self, Wishes};
-use crate::{account, output};
+use crate::{account, bare, output};
 
-mod input;
-mod prompt;
+pub(crate) mod input;
+pub(crate) mod prompt;
 
 /// The line that ends a session.
-const DISCONNECT: &str = "!DISCONNECT";
+pub(crate) const DISCONNECT: &str = "!DISCONNECT";
 
 pub(crate) fn run(mut args: MessageLogArgs) -> anyhow::Result<ExitCode> {
-    let mut server = Server::for_texts(&args.client, &mut args.messages)?;
+    let endpoint = find_server_before_texts(&args.client, &mut args.messages)?;
+    let found = bare::find(endpoint, FernetService::Log, &args.client)?;
     if args.messages.iter().any(|word| word.trim().is_empty()) {
         bail!("a message is empty");
     }
@@ -33,6 +36,13 @@ pub(crate) fn run(mut args: MessageLogArgs) -> anyhow::Result<ExitCode> {
     // The session has a thread of its own, so that it lives on while stdin or stdout keeps us waiting.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let ended = runtime.block_on(async {
+        let mut server = match found {
+            Found::Server(server) => server,
+            Found::Peer(peer) => {
+                bare::refuse_account(&args.account)?;
+                return bare::log::run(peer, args.messages, args.client.json).await;
+            }
+        };
         let (client, welcome) = account::connect(&mut server, &args.account).await?;
         let again = Again::new(&server, welcome, &args.account);
         let listens = args.messages.is_empty();

@@ -7,6 +7,7 @@ use clap::FromArgMatches;
 mod account;
 mod again;
 mod backup;
+mod bare;
 mod certs;
 mod chat;
 mod check;

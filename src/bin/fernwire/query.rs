@@ -9,27 +9,34 @@ use fernwire::client::{CallError, Client};
 use fernwire::config::Folders;
 use fernwire::model::Visible;
 use fernwire::protocol::query::QueryReply;
+use fernwire::transport::endpoint::fernet::FernetService;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
+use crate::bare::{self, Found};
 use crate::cli::QueryArgs;
-use crate::connect::Server;
+use crate::connect::{Server, find_server};
 use crate::output;
 use crate::signals::Kept;
 
 const PROMPT: &str = "Enter your Query: Eg SetA-One or type 'exit' to quit: ";
 
 pub(crate) fn run(mut args: QueryArgs) -> anyhow::Result<ExitCode> {
-    let mut server = Server::new(&args.client, &mut args.words)?;
+    let endpoint = find_server(&args.client, &mut args.words)?;
+    let found = bare::find(endpoint, FernetService::Query, &args.client)?;
     if args.words.iter().any(|word| word.trim().is_empty()) {
         bail!("a query is empty; what is looked up looks like SetA-Two");
     }
-    let form = if args.client.json { Form::Json } else { Form::Plain };
     // The session has a thread of its own, so that it lives on while stdin or stdout keeps us waiting.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let mut server = match found {
+        Found::Server(server) => server,
+        Found::Peer(peer) => return runtime.block_on(bare::query::run(peer, args.words, args.client.json)),
+    };
+    let form = if args.client.json { Form::Json } else { Form::Plain };
     runtime.block_on(async {
         if !args.words.is_empty() {
             ask_all(&mut server, args.words.into_iter().map(Ok), form).await
@@ -37,26 +44,30 @@ pub(crate) fn run(mut args: QueryArgs) -> anyhow::Result<ExitCode> {
             let form = if args.client.json { Form::Json } else { Form::Prompt };
             Prompt::open(server, form).await
         } else {
-            if io::stdin().is_terminal() {
-                output::note("Type one query a line; Ctrl-D ends.");
-            }
-            // `exit` ends a pipe too, so that what was typed at the prompt once can be piped.
-            let lines = io::stdin().lines().take_while(|line| !line.as_ref().is_ok_and(|line| line.trim() == "exit"));
-            ask_all(&mut server, lines, form).await
+            ask_all(&mut server, lines_of_stdin(), form).await
         }
     })
 }
 
+/// Queries in a pipe, or from a person whose results go into one.
+pub(crate) fn lines_of_stdin() -> impl Iterator<Item = io::Result<String>> {
+    if io::stdin().is_terminal() {
+        output::note("Type one query a line; Ctrl-D ends.");
+    }
+    // `exit` ends a pipe too, so that what was typed at the prompt once can be piped.
+    io::stdin().lines().take_while(|line| !line.as_ref().is_ok_and(|line| line.trim() == "exit"))
+}
+
 /// How replies are printed.
 #[derive(Clone, Copy)]
-enum Form {
+pub(crate) enum Form {
     Plain,
     Prompt,
     Json,
 }
 
 impl Form {
-    fn print(self, query: &str, reply: &QueryReply) -> Result<(), output::Unwritten> {
+    pub(crate) fn print(self, query: &str, reply: &QueryReply) -> Result<(), output::Unwritten> {
         let text = match reply {
             QueryReply::Timestamp { time } => Visible(time).to_string(),
             QueryReply::Empty => "EMPTY".to_owned(),
@@ -102,7 +113,7 @@ async fn ask(client: &Client, query: &str, form: Form) -> anyhow::Result<bool> {
     Ok(found)
 }
 
-type Editor = rustyline::Editor<(), FileHistory>;
+pub(crate) type Editor = rustyline::Editor<(), FileHistory>;
 
 /// A person at a terminal.
 struct Prompt {
@@ -191,7 +202,7 @@ impl Prompt {
 }
 
 /// Reads a line on a thread of its own, so that the session lives on meanwhile.
-async fn read_line(mut editor: Editor) -> anyhow::Result<(Editor, rustyline::Result<String>)> {
+pub(crate) async fn read_line(mut editor: Editor) -> anyhow::Result<(Editor, rustyline::Result<String>)> {
     let reading = tokio::task::spawn_blocking(move || {
         let line = Kept::begin().map_err(ReadlineError::from).and_then(|_kept| editor.readline(PROMPT));
         (editor, line)

@@ -11,19 +11,22 @@ use fernwire::client::submit::{Stored, Submission, Submitter};
 use fernwire::config::secrecy::shown;
 use fernwire::document::error::DocumentError;
 use fernwire::document::{Format, MAX_DOCUMENT, encode};
+use fernwire::transport::endpoint::fernet::FernetService;
 use serde_json::json;
 
 use crate::again::Again;
+use crate::bare::Found;
 use crate::cli::SubmitArgs;
-use crate::connect::Server;
-use crate::{account, output};
+use crate::connect::find_server_before_texts;
+use crate::{account, bare, output};
 
 mod questions;
 
-use questions::Questions;
+pub(crate) use questions::Questions;
 
 pub(crate) fn run(mut args: SubmitArgs) -> anyhow::Result<ExitCode> {
-    let mut server = Server::for_texts(&args.client, &mut args.pairs)?;
+    let endpoint = find_server_before_texts(&args.client, &mut args.pairs)?;
+    let found = bare::find(endpoint, FernetService::Submit, &args.client)?;
     // Before anybody is connected to: what cannot be sent needs no server.
     let given = match (&args.file, &args.pairs[..]) {
         (Some(_), [_, ..]) => bail!("--file is submitted as it is, so leave KEY=VALUE out, or --file"),
@@ -37,6 +40,13 @@ pub(crate) fn run(mut args: SubmitArgs) -> anyhow::Result<ExitCode> {
     // The session has a thread of its own, so that it lives on while somebody thinks about an answer.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let ended = runtime.block_on(async {
+        let mut server = match found {
+            Found::Server(server) => server,
+            Found::Peer(peer) => {
+                bare::refuse_account(&args.account)?;
+                return bare::submit::run(peer, given, args.format, args.client.json).await;
+            }
+        };
         let mut questions = match &given {
             None => Some(Questions::open(args.format)?),
             Some(_) => None,

@@ -12,7 +12,7 @@ const MAX_WAITING: usize = 64;
 type Input = mpsc::Receiver<io::Result<String>>;
 
 /// Each word is a line.
-pub(super) fn of_words(words: Vec<String>) -> Input {
+pub(crate) fn of_words(words: Vec<String>) -> Input {
     let (sender, lines) = mpsc::channel(words.len().max(1));
     for word in words {
         // There is a place for each.
@@ -22,7 +22,7 @@ pub(super) fn of_words(words: Vec<String>) -> Input {
 }
 
 /// Lines of stdin, read on a thread of their own.
-pub(super) fn of_stdin() -> io::Result<Input> {
+pub(crate) fn of_stdin() -> io::Result<Input> {
     let (sender, lines) = mpsc::channel(MAX_WAITING);
     std::thread::Builder::new().name("stdin".into()).spawn(move || {
         let mut stdin = io::stdin().lock();

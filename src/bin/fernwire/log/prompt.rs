@@ -1,5 +1,6 @@
 //! A person at a terminal, who leaves messages and may be answered.
 
+use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -16,17 +17,14 @@ use crate::signals::Kept;
 
 const PROMPT: &str = "Enter a message: ";
 
-type Editor = rustyline::Editor<(), MemHistory>;
+pub(crate) type Editor = rustyline::Editor<(), MemHistory>;
 
 /// Asks for messages until the person has no more.
 pub(super) async fn run(lines: Lines, mut events: Events, form: Form) -> anyhow::Result<ExitCode> {
-    let mut editor = Editor::with_history(rustyline::Config::default(), MemHistory::new())?;
+    let mut editor = editor()?;
     let mut printer = editor.create_external_printer()?;
     loop {
-        let mut reading = tokio::task::spawn_blocking(move || {
-            let line = Kept::begin().map_err(ReadlineError::from).and_then(|_kept| editor.readline(PROMPT));
-            (editor, line)
-        });
+        let mut reading = pin!(read_line(editor));
         let line;
         (editor, line) = loop {
             tokio::select! {
@@ -57,6 +55,19 @@ pub(super) async fn run(lines: Lines, mut events: Events, form: Form) -> anyhow:
     let ending = async { while events.next().await.is_some() {} };
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, ending).await;
     Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn editor() -> rustyline::Result<Editor> {
+    Editor::with_history(rustyline::Config::default(), MemHistory::new())
+}
+
+/// Reads a line on a thread of its own, so that the session lives on meanwhile.
+pub(crate) async fn read_line(mut editor: Editor) -> anyhow::Result<(Editor, rustyline::Result<String>)> {
+    let reading = tokio::task::spawn_blocking(move || {
+        let line = Kept::begin().map_err(ReadlineError::from).and_then(|_kept| editor.readline(PROMPT));
+        (editor, line)
+    });
+    Ok(reading.await?)
 }
 
 /// Sends one message and waits until it is acknowledged; false if the person does not want to wait any more.

@@ -16,7 +16,7 @@ use crate::signals::Kept;
 type Editor = rustyline::Editor<(), MemHistory>;
 
 /// Asks for names and a format, again and again.
-pub(super) struct Questions {
+pub(crate) struct Questions {
     answers: Answers,
     /// The format, if it is not asked for.
     format: Option<Format>,
@@ -33,7 +33,7 @@ enum Answers {
 
 impl Questions {
     /// At a terminal, or in a pipe.
-    pub(super) fn open(format: Option<Format>) -> anyhow::Result<Self> {
+    pub(crate) fn open(format: Option<Format>) -> anyhow::Result<Self> {
         let answers = if io::stdin().is_terminal() && io::stdout().is_terminal() {
             let editor = Editor::with_history(rustyline::Config::default(), MemHistory::new())?;
             Answers::Terminal(Some(Box::new(editor)))
@@ -44,7 +44,7 @@ impl Questions {
     }
 
     /// The next to submit; `None` if the person leaves.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Submission>> {
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Submission>> {
         let Some(first) = self.ask("First Name: ", name).await? else { return self.unanswered() };
         self.begun = true;
         let Some(last) = self.ask("Last Name: ", name).await? else { return self.unanswered() };
@@ -58,7 +58,7 @@ impl Questions {
     }
 
     /// The same again, if there is more to submit. The end of the input says no.
-    pub(super) async fn another(&mut self) -> anyhow::Result<Option<Submission>> {
+    pub(crate) async fn another(&mut self) -> anyhow::Result<Option<Submission>> {
         match self.ask("Do you want to add more data? (yes/no): ", yes_or_no).await? {
             Some(true) => self.next().await,
             Some(false) | None => Ok(None),

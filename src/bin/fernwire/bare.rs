@@ -1,0 +1,96 @@
+//! The clients at a `fernet://` address, where programs answer that know nothing of us.
+
+use anyhow::bail;
+use fernwire::client::bare::{BareClient, REPLY_TIMEOUT};
+use fernwire::config::Kex;
+use fernwire::config::secrecy::is_key;
+use fernwire::keys::SecretKey;
+use fernwire::transport::DialOptions;
+use fernwire::transport::endpoint::fernet::{
+    DEFAULT_MAX_SUBMITTED_TOKEN, DEFAULT_MAX_TOKEN, FernetAddress, FernetService,
+};
+use fernwire::transport::endpoint::{Address, Endpoint};
+
+use crate::cli::{AccountArgs, ClientArgs};
+use crate::connect::Server;
+use crate::output;
+use crate::serve::doors::load_key;
+
+pub(crate) mod log;
+pub(crate) mod query;
+pub(crate) mod submit;
+
+/// What is at an address.
+pub(crate) enum Found {
+    /// A server of ours, or what should be one.
+    Server(Server),
+    /// A program with bare Fernet.
+    Peer(Peer),
+}
+
+/// What is at this endpoint, for a command that can use both.
+pub(crate) fn find(endpoint: Endpoint, service: FernetService, args: &ClientArgs) -> anyhow::Result<Found> {
+    match &endpoint.address {
+        Address::Fernet(address) => Peer::at(&endpoint, address, service, args).map(Found::Peer),
+        _ => Server::new(args, endpoint).map(Found::Server),
+    }
+}
+
+/// Such a program, and the key that it holds.
+pub(crate) struct Peer {
+    endpoint: Endpoint,
+    address: FernetAddress,
+    key: SecretKey,
+    service: FernetService,
+}
+
+impl Peer {
+    /// The one at this address. What only a channel has is refused instead of ignored.
+    fn at(
+        endpoint: &Endpoint,
+        address: &FernetAddress,
+        service: FernetService,
+        args: &ClientArgs,
+    ) -> anyhow::Result<Self> {
+        if args.kex != Kex::Auto {
+            bail!("--kex is for servers with key modes; {} has none", endpoint.without_identity());
+        } else if args.accept_new {
+            bail!("--accept-new is for servers that prove an identity; {} proves none", endpoint.without_identity());
+        }
+        if let Some(other) = address.service.filter(|other| *other != service) {
+            bail!("{} is for `fernwire {other}`", endpoint.without_identity());
+        }
+        let Some(path) = &address.key else {
+            bail!(
+                "the address {} lacks the file of the key: add ?key=legacy.key. The secret key is not used there, \
+                 since everything would be lost with it",
+                endpoint.without_identity()
+            );
+        };
+        if path.to_str().is_some_and(is_key) {
+            bail!("key= is a key itself, where the name of its file belongs; it is in your shell's history now");
+        }
+        let (key, address) = (load_key(path)?, address.clone());
+        output::note("Bare Fernet: nothing proves who answers, and whoever has the key reads all of it, also later.");
+        Ok(Self { endpoint: endpoint.clone(), address, key, service })
+    }
+
+    pub(crate) async fn connect(&self) -> anyhow::Result<BareClient> {
+        let usual = match self.service {
+            FernetService::Query | FernetService::Log => DEFAULT_MAX_TOKEN,
+            FernetService::Submit => DEFAULT_MAX_SUBMITTED_TOKEN,
+        };
+        let most = self.address.max_token.unwrap_or(usual);
+        let patience = self.address.idle.unwrap_or(REPLY_TIMEOUT);
+        let dial = DialOptions::default();
+        Ok(BareClient::connect(&self.endpoint, &self.key, (most, patience), &dial).await?)
+    }
+}
+
+/// There are no accounts there.
+pub(crate) fn refuse_account(args: &AccountArgs) -> anyhow::Result<()> {
+    if args.user.is_some() || args.signup {
+        bail!("--user and --signup are for servers with accounts; a fernet:// address has none");
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Data for a program with bare Fernet, which acknowledges nothing.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use fernwire::client::bare::BareClient;
+use fernwire::client::submit::Submission;
+use fernwire::document::Format;
+use serde_json::json;
+
+use super::Peer;
+use crate::output;
+use crate::submit::Questions;
+
+/// What ends a session there.
+const SESSION_END: &str = "session_end";
+
+/// Submits what is given, or what is answered to the questions.
+pub(crate) async fn run(
+    peer: Peer,
+    given: Option<Submission>,
+    format: Option<Format>,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut questions = match &given {
+        None => Some(Questions::open(format)?),
+        Some(_) => None,
+    };
+    let mut client = peer.connect().await?;
+    let mut next = match &mut questions {
+        Some(questions) => questions.next().await?,
+        None => given,
+    };
+    while let Some(submission) = next {
+        submit(&mut client, &submission, as_json).await?;
+        next = match &mut questions {
+            Some(questions) => questions.another().await?,
+            None => None,
+        };
+    }
+    client.end(Some(SESSION_END)).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn submit(client: &mut BareClient, submission: &Submission, as_json: bool) -> anyhow::Result<()> {
+    if submission.document() == SESSION_END.as_bytes() {
+        bail!("a server of this kind would take this document for the end of the session");
+    }
+    client.submit(submission.document()).await?;
+    if as_json {
+        output::json(&json!({ "event": "sent", "acknowledged": false }))?;
+    } else {
+        output::result("Sent; a server of this kind acknowledges nothing, so whether it is stored is unknown")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! A client of programs that speak bare Fernet: one token, then whatever the service answers, then the next.
+//!
+//! There is no session to resume and nothing proves who answers; see [`crate::channel::bare`].
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Io;
+use crate::channel::bare::{BareError, BareFernet};
+use crate::keys::SecretKey;
+use crate::protocol::query::QueryReply;
+use crate::transport::endpoint::Endpoint;
+use crate::transport::{self, DialError, DialOptions};
+
+/// How long a server may take from a query to the first timestamp, and from one to the next.
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
+/// As long as it takes: a person thinks about an answer.
+const WITHOUT_LIMIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// What follows a document comes so much later, since servers take whatever one `recv` returns as one token, and answer
+/// nothing that could be waited for.
+const AFTER_DOCUMENT: Duration = Duration::from_millis(500);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum BareCallError {
+    /// Tokens do not come or go.
+    #[error(transparent)]
+    Tokens(#[from] BareError),
+    /// The server is gone, which is all that many do about a token of another key.
+    #[error("the server closed the connection without an answer; it may hold another key, or serve something else")]
+    Closed,
+    /// The server is there and says nothing.
+    #[error("the server has not answered for {} s; it may serve something else, and idle= in the address waits longer", .0.as_secs())]
+    Unanswered(Duration),
+}
+
+/// A connection to such a program.
+pub struct BareClient {
+    tokens: BareFernet<Io>,
+    /// How long an answer may take.
+    patience: Duration,
+    /// When a document was sent last.
+    submitted: Option<Instant>,
+}
+
+impl BareClient {
+    /// Connects. Whether the server holds the key shows with its first answer. No token is longer than `max_token`
+    /// characters, and no answer to a query is waited for longer than `patience`.
+    pub async fn connect(
+        endpoint: &Endpoint,
+        key: &SecretKey,
+        (max_token, patience): (usize, Duration),
+        dial: &DialOptions,
+    ) -> Result<Self, DialError> {
+        let conn = transport::dial(endpoint, dial).await?;
+        Ok(Self { tokens: BareFernet::new(conn.io, key, max_token), patience, submitted: None })
+    }
+
+    /// Asks for timestamps, which [`Self::next_reply`] takes until there are no more. Ask the next afterwards.
+    pub async fn ask(&mut self, query: &str) -> Result<(), BareCallError> {
+        Ok(self.send(query.as_bytes()).await?)
+    }
+
+    /// The next reply to the query; `None` after the last timestamp.
+    pub async fn next_reply(&mut self) -> Result<Option<QueryReply>, BareCallError> {
+        let text = self.hear(self.patience).await?;
+        Ok(match text.as_str() {
+            "END" => None,
+            "EMPTY" => Some(QueryReply::Empty),
+            _ => Some(QueryReply::Timestamp { time: text }),
+        })
+    }
+
+    /// Leaves a message and waits, as long as it takes, for what the server replies. Text from the peer: make control
+    /// characters visible before showing it.
+    pub async fn say(&mut self, message: &str) -> Result<String, BareCallError> {
+        self.send(message.as_bytes()).await?;
+        self.hear(WITHOUT_LIMIT).await
+    }
+
+    /// Submits a document, at which such a server says nothing: whether it has taken it remains unknown.
+    pub async fn submit(&mut self, document: &[u8]) -> Result<(), BareCallError> {
+        self.send(document).await?;
+        self.submitted = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Says a last word, if the service has one, and leaves.
+    pub async fn end(mut self, word: Option<&str>) -> Result<(), BareCallError> {
+        if let Some(word) = word {
+            self.send(word.as_bytes()).await?;
+        }
+        self.tokens.close().await;
+        Ok(())
+    }
+
+    async fn send(&mut self, text: &[u8]) -> Result<(), BareCallError> {
+        if let Some(submitted) = self.submitted {
+            tokio::time::sleep_until(submitted + AFTER_DOCUMENT).await;
+        }
+        match self.tokens.send(text).await {
+            // It has closed the connection, and only now is that noticed.
+            Err(BareError::Io(_)) => Err(BareCallError::Closed),
+            sent => Ok(sent?),
+        }
+    }
+
+    async fn hear(&mut self, patience: Duration) -> Result<String, BareCallError> {
+        match self.tokens.recv(patience).await {
+            Ok(Some(text)) => Ok(String::from_utf8_lossy(&text).into_owned()),
+            Ok(None) | Err(BareError::Io(_)) => Err(BareCallError::Closed),
+            Err(BareError::Idle(time)) => Err(BareCallError::Unanswered(time)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
