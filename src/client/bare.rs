@@ -59,7 +59,7 @@ impl BareClient {
 
     /// Asks for timestamps, which [`Self::next_reply`] takes until there are no more. Ask the next afterwards.
     pub async fn ask(&mut self, query: &str) -> Result<(), BareCallError> {
-        Ok(self.send(query.as_bytes()).await?)
+        self.send(query.as_bytes()).await
     }
 
     /// The next reply to the query; `None` after the last timestamp.
