@@ -80,7 +80,7 @@ pub enum ServerKnown {
 )]
 pub struct PinForbidsPsk;
 
-/// What a server puts up with. Every default is what DESIGN and docs/protocol.md state.
+/// What a server puts up with. Every default is what docs/protocol.md states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections that have not finished their handshake, in all.

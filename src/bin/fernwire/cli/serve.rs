@@ -22,6 +22,12 @@ Every setting can be in a file (--config), and docs/config.toml shows all of the
 more than the environment, that more than the file, and that more than the default. A relative
 path in the file begins at the folder of the file. --config /dev/null is for no file at all.
 
+A door for programs that speak bare Fernet over TCP, each message one token, has a key of its own:
+  --listen 'fernet://127.0.0.1:65432?service=query&key=legacy.key'
+service is query, log (answered at once, or with --console by `reply`) or submit; idle=1h is how long
+such a session may be silent, max-token=1024 the longest token in characters that is sent. It has no
+forward secrecy, no protection against replay or reordering, and proves nobody.
+
 The log goes to stderr. At the levels error, warn and info, events that repeat are counted and told
 once a minute; debug and trace write every one.
 
