@@ -204,7 +204,10 @@ pub enum Problem {
     #[error("{0}: say which service it is for: add ?service=query, ?service=log or ?service=submit")]
     DoorWithoutService(String),
     /// A Fernet door that nobody could open.
-    #[error("{0}: name the file of the key that its programs hold: add &key=legacy.key")]
+    #[error(
+        "{0}: name the file of the key that its programs hold: add &key=legacy.key, and put the address in quotes, since \
+         a shell ends it at an &"
+    )]
     DoorWithoutKey(String),
     /// A Fernet door to a service that there is not.
     #[error("{0}: this server does not offer {1}; take the listener out, or offer the service")]
