@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::secrecy::without_keys;
-use crate::transport::endpoint::fernet::FernetService;
+use crate::transport::endpoint::bare::FernetService;
 
 /// Where a setting was given.
 #[derive(Debug, Clone, PartialEq, Eq)]

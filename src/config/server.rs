@@ -12,7 +12,7 @@ use super::services::{
 };
 use super::{Kex, Limits, TlsFiles};
 use crate::service::query::{DEFAULT_TICK, Table};
-use crate::transport::endpoint::fernet::{FernetAddress, FernetService};
+use crate::transport::endpoint::bare::{FernetAddress, FernetService};
 use crate::transport::endpoint::{Address, Endpoint};
 
 /// The most places that a server listens in; each is compared with every other.

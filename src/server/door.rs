@@ -29,7 +29,7 @@ use crate::protocol::{Reply, Request, RequestError};
 use crate::service::caller::{Dismissal, HeldKey, Peer};
 use crate::service::{Guest, ReplySink, Upload};
 use crate::transport::Incoming;
-use crate::transport::endpoint::fernet::FernetService;
+use crate::transport::endpoint::bare::FernetService;
 
 /// What a log's client sends to end, in any case.
 const EXIT: &[u8] = b"exit";

@@ -13,9 +13,9 @@ use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-pub mod fernet;
+pub mod bare;
 
-use fernet::{FernetAddress, ParseFernetError};
+use bare::{FernetAddress, ParseFernetError};
 
 use crate::model::{ParseIdentityError, PublicIdentity};
 

@@ -6,7 +6,7 @@ use fernwire::config::Kex;
 use fernwire::config::secrecy::is_key;
 use fernwire::keys::SecretKey;
 use fernwire::transport::DialOptions;
-use fernwire::transport::endpoint::fernet::{
+use fernwire::transport::endpoint::bare::{
     DEFAULT_MAX_SUBMITTED_TOKEN, DEFAULT_MAX_TOKEN, FernetAddress, FernetService,
 };
 use fernwire::transport::endpoint::{Address, Endpoint};

@@ -9,7 +9,7 @@ use anyhow::{anyhow, bail};
 use fernwire::client::log::{DeliveryError, Event, Events, Lines, deliver};
 use fernwire::client::reconnect::Pauses;
 use fernwire::model::Visible;
-use fernwire::transport::endpoint::fernet::FernetService;
+use fernwire::transport::endpoint::bare::FernetService;
 use serde_json::json;
 use tokio::sync::mpsc;
 

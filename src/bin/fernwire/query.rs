@@ -9,7 +9,7 @@ use fernwire::client::{CallError, Client};
 use fernwire::config::Folders;
 use fernwire::model::Visible;
 use fernwire::protocol::query::QueryReply;
-use fernwire::transport::endpoint::fernet::FernetService;
+use fernwire::transport::endpoint::bare::FernetService;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use serde_json::json;

@@ -11,7 +11,7 @@ use fernwire::client::submit::{Stored, Submission, Submitter};
 use fernwire::config::secrecy::shown;
 use fernwire::document::error::DocumentError;
 use fernwire::document::{Format, MAX_DOCUMENT, encode};
-use fernwire::transport::endpoint::fernet::FernetService;
+use fernwire::transport::endpoint::bare::FernetService;
 use serde_json::json;
 
 use crate::again::Again;

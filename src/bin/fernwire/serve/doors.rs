@@ -9,7 +9,7 @@ use fernwire::keys::SecretKey;
 use fernwire::server::Entrance;
 use fernwire::server::door::Door;
 use fernwire::transport::Listener;
-use fernwire::transport::endpoint::fernet::{DEFAULT_IDLE, DEFAULT_MAX_TOKEN, FernetAddress, FernetService};
+use fernwire::transport::endpoint::bare::{DEFAULT_IDLE, DEFAULT_MAX_TOKEN, FernetAddress, FernetService};
 use fernwire::transport::endpoint::{Address, Endpoint};
 
 use crate::output;
