@@ -1,0 +1,1 @@
+"""A second reading of docs/protocol.md, which shares no code with the crate."""
