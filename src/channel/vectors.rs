@@ -19,6 +19,7 @@ mod broken_handshakes;
 mod broken_records;
 mod close;
 mod edit;
+mod line;
 mod messages;
 mod negotiation;
 mod parties;

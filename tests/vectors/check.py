@@ -11,6 +11,7 @@ import copy
 import json
 import multiprocessing
 import sys
+from collections import Counter
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -54,24 +55,36 @@ def attempt(path, check, *args):
     try:
         return check(*args)
     except Wrong as wrong:
-        raise Wrong(f"{wrong}" if f"{wrong}".startswith(path) else f"{path}: {wrong}") from wrong
+        said = str(wrong)
+        raise Wrong(said if said.startswith(path) else f"{path}: {said}") from wrong
     except Exception as error:
         raise Wrong(f"{path}: {type(error).__name__}: {error}") from error
 
 
-def check_entry(kind, context, entry, number):
+def check_entry(kind, context, entry, name, number):
     path = f"{kind.entries}[{number}]"
-    attempt(path, kind.check, context, entry, path)
+    attempt(f"{name}.json", attempt, path, kind.check, context, entry, path)
 
 
 def check(kind, given, name):
-    """Checks a whole file; says how many vectors there are in it."""
-    context = attempt(name, kind.context, given)
-    if kind.entries is None:
-        return 1
-    for number, entry in enumerate(given[kind.entries]):
-        check_entry(kind, context, entry, number)
-    return len(given[kind.entries])
+    """Checks a whole file."""
+    context = attempt(f"{name}.json", kind.context, given)
+    for number, entry in enumerate(entries(kind, given)):
+        check_entry(kind, context, entry, name, number)
+
+
+def entries(kind, given):
+    return given[kind.entries] if kind.entries else []
+
+
+def told(kind, given):
+    """How many vectors of which kind there are in the file."""
+    if not kind.entries:
+        return "1 session"
+    vectors = given[kind.entries]
+    refused = Counter(each["refused"] for each in vectors if "refused" in each)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
+    return f"{len(vectors)} {kind.what}" + (f", of which are refused: {reasons}" if reasons else "")
 
 
 def leaves(value, path=()):
@@ -119,7 +132,7 @@ def self_test(job):
     noticed = 0
     if numbers is None:
         shared = {key: value for key, value in given.items() if key != kind.entries}
-        rest = {kind.entries: given[kind.entries]} if kind.entries else {}
+        rest = {kind.entries: entries(kind, given)} if kind.entries else {}
         for path, changed in forgeries(shared):
             if is_right(check, kind, shared | rest, name):
                 return noticed, f"{name}: nobody noticed {path} = {changed}"
@@ -129,7 +142,7 @@ def self_test(job):
     for number in numbers:
         entry = copy.deepcopy(given[kind.entries][number])
         for path, changed in forgeries(entry):
-            if is_right(check_entry, kind, context, entry, number):
+            if is_right(check_entry, kind, context, entry, name, number):
                 return noticed, f"{name}: nobody noticed {(kind.entries, number, *path)} = {changed}"
             noticed += 1
     return noticed, None
@@ -147,7 +160,7 @@ def jobs(folder, files):
     """The self-test in parts: for each file the part that its vectors share, and the vectors by tens."""
     for name, (kind, given) in files.items():
         yield folder, name, None
-        count = len(given[kind.entries]) if kind.entries else 0
+        count = len(entries(kind, given))
         for start in range(0, count, 10):
             yield folder, name, range(start, min(start + 10, count))
 
@@ -171,9 +184,8 @@ def main():
     try:
         files = load(args.folder)
         for name, (kind, given) in files.items():
-            vectors = attempt(f"{name}.json", check, kind, given, name)
-            what = kind.entries or "session"
-            print(f"{name}: {vectors} {what} hold, with {sum(1 for _ in leaves(given))} values")
+            check(kind, given, name)
+            print(f"{name}: {sum(1 for _ in leaves(given))} values hold, in {told(kind, given)}")
         if args.self_test:
             test_self(args.folder, files)
     except Wrong as wrong:

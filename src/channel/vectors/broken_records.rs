@@ -8,7 +8,8 @@ use super::super::stream::{MAX_MESSAGE, MAX_UNPROVEN_MESSAGE};
 use super::super::token::MIN_TOKEN;
 use super::edit::Edit;
 use super::hold_to_file;
-use super::stream::{File, Line, SealedBy, Side, Stream, counted};
+use super::line::Line;
+use super::stream::{File, SealedBy, Side, Stream, counted};
 
 #[test]
 fn broken_records_are_refused_for_the_reasons_of_their_vectors() {

@@ -4,7 +4,8 @@ use super::super::mode::KeyMode;
 use super::super::record::{MAX_CLOSE_TEXT, RecordType};
 use super::super::stream::CloseReason::{self, *};
 use super::hold_to_file;
-use super::stream::{File, Line, Side, Stream};
+use super::line::Line;
+use super::stream::{File, Side, Stream};
 
 #[test]
 fn closing_agrees_with_its_vectors() {

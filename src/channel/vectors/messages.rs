@@ -5,7 +5,8 @@ use super::super::record::MAX_PAYLOAD;
 use super::super::record::RecordType::{Data, Ping, Pong, Rekey};
 use super::super::stream::{MAX_MESSAGE, MAX_UNPROVEN_MESSAGE};
 use super::hold_to_file;
-use super::stream::{File, Line, Side, Stream, counted};
+use super::line::Line;
+use super::stream::{File, Side, Stream, counted};
 
 #[test]
 fn messages_agree_with_their_vectors() {

@@ -3,7 +3,8 @@
 use super::super::mode::KeyMode;
 use super::super::record::RecordType::{Data, Ping, Pong, Rekey};
 use super::hold_to_file;
-use super::stream::{File, Line, Side, Stream};
+use super::line::Line;
+use super::stream::{File, Side, Stream};
 
 #[test]
 fn rekeying_agrees_with_its_vectors() {

@@ -86,7 +86,16 @@ def compare(computed, given, path):
         for i, value in enumerate(computed):
             compare(value, given[i], f"{path}[{i}]")
     else:
-        require(computed == given, f"{path}: is {given!r}; from the other values it follows that it is {computed!r}")
+        require(computed == given, f"{path}: {difference(computed, given)}")
+
+
+def difference(computed, given):
+    if not isinstance(given, str) or len(given) <= 80:
+        return f"is {given!r}; from the other values it follows that it is {computed!r}"
+    pairs = enumerate(zip(computed, given))
+    at = next((i for i, (due, there) in pairs if due != there), min(len(computed), len(given)))
+    there, due = given[at : at + 16], computed[at : at + 16]
+    return f"goes on with {there!r} after {at} characters; from the other values it follows that it is {due!r}"
 
 
 def spliced(frame, changes, made=None):

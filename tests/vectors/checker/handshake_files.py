@@ -60,7 +60,7 @@ def unknown_fields(described):
 class Negotiation:
     """negotiation.json"""
 
-    entries = "handshakes"
+    entries = what = "handshakes"
 
     def context(self, given):
         return Parties(given["inputs"])
@@ -159,7 +159,7 @@ class Good:
 class BrokenHandshakes:
     """broken-handshakes.json"""
 
-    entries = "broken"
+    entries, what = "broken", "frames"
 
     def context(self, given):
         parties = Parties(given["inputs"])

@@ -1,8 +1,9 @@
-"""Works out again what the files of records say: sessions, rekeying, closing, messages, and records that are refused."""
+"""Works out again what the files of records say: sessions, rekeys, closes, messages, and records that are refused."""
 
 import base64
+import struct
 
-from .basics import agree, compare, expand, public, require, secret, sha256, spliced, unhex
+from .basics import Refused, agree, compare, expand, public, require, secret, sha256, spliced, unhex
 from .handshake import (
     CLIENT_HELLO,
     FIELD_KEY_TAG,
@@ -20,7 +21,19 @@ from .handshake import (
     server_flight,
     server_reads_hello,
 )
-from .records import MAX_MESSAGE, REASONS, TYPES, Reader, message_limit, padded, plaintext, record_key, seal
+from .records import (
+    MAX_MESSAGE,
+    MORE,
+    REASONS,
+    TYPES,
+    Reader,
+    message_limit,
+    open_token,
+    padded,
+    plaintext,
+    record_key,
+    seal,
+)
 from .records import secret as traffic_secret
 
 PERIOD = 251
@@ -59,7 +72,8 @@ class Session:
         compare(computed, {name: given[name] for name in given if name not in ("c2s", "s2c")}, self.mode)
         for direction in ("c2s", "s2c"):
             secret_0 = schedule.expand(direction.encode(), h1)
-            compare(session_direction(secret_0, given[direction]), given[direction], f"{self.mode}.{direction}")
+            computed = session_direction(secret_0, given[direction], f"{self.mode}.{direction}")
+            compare(computed, given[direction], f"{self.mode}.{direction}")
 
 
 def session_handshake(mode, given):
@@ -125,7 +139,7 @@ def session_handshake(mode, given):
     return computed, schedule, h1
 
 
-def session_direction(secret_0, given):
+def session_direction(secret_0, given, path):
     """One direction's keys and records, sealed again and read."""
     generation, records, frames = 0, [], b""
     for sequence, record in enumerate(given["records"]):
@@ -135,18 +149,19 @@ def session_direction(secret_0, given):
         frame = seal(key, record["time"], unhex(record["iv"]), padded(plain))
         computed = {name: record[name] for name in ("type", "more", "time", "iv")}
         computed |= {"sequence": sequence, "payload": payload, "plaintext": plain, "frame": frame}
+        computed |= by_its_frame(key, frame, record)
         if record["type"] == "close":
-            computed |= {"close_reason": payload[0], "close_text": payload[1:].decode()}
+            computed |= {"close_reason": computed["payload"][0], "close_text": computed["payload"][1:].decode()}
         records.append(computed)
         frames += frame
         generation += record["type"] == "rekey"
     # What is made up of wrong values is refused by comparison, and not by the reader.
-    compare(records, given["records"], "records")
+    compare(records, given["records"], f"{path}.records")
     reason = Reader(secret_0, MAX_MESSAGE).read(frames)
-    require(reason is None, f"records: are refused as {reason}")
+    require(reason is None, f"{path}.records: are refused as {reason}")
     types = [record["type"] for record in records]
-    require(set(types) == TYPES.keys(), "records: not every type of record is there")
-    require("data" in types[types.index("rekey") :], "records: no data is sealed under the second key")
+    require(set(types) == TYPES.keys(), f"{path}.records: not every type of record is there")
+    require("data" in types[types.index("rekey") :], f"{path}.records: no data is sealed under the second key")
     return {
         "secret_0": secret_0,
         "record_key_0": record_key(secret_0, 0),
@@ -156,10 +171,25 @@ def session_direction(secret_0, given):
     }
 
 
+def by_its_frame(key, frame, given):
+    """What a record's frame says of it, if that is another and yet authentic: then what stands beside it is wrong."""
+    given = unhex(given["frame"])
+    if given == frame:
+        return {}
+    try:
+        plain = open_token(key, given[4:])
+        (code, sequence), (time,) = struct.unpack(">BQ", plain[:9]), struct.unpack(">Q", given[5:13])
+    except (Refused, struct.error):
+        return {}
+    names = {code: name for name, code in TYPES.items()}
+    said = {"type": names.get(code & ~MORE), "more": code & MORE != 0, "sequence": sequence, "payload": plain[9:]}
+    return said | {"time": time, "iv": given[13:29]}
+
+
 class Streams:
     """A file of streams, whose secrets are those of the sessions."""
 
-    entries = "streams"
+    entries = what = "streams"
 
     def __init__(self, sessions, are_refused=False):
         self.sessions, self.are_refused = sessions, are_refused
@@ -204,7 +234,8 @@ class Streams:
         reason = reader.read(b"".join(frames))
         require((reason is not None) == self.are_refused, f"{path}: its reader says {reason or 'that all is well'}")
         for message in reader.messages:
-            require(len(message) <= MAX_SHOWN or message == counting(0, len(message)), f"{path}: a message does not count")
+            counts = len(message) <= MAX_SHOWN or message == counting(0, len(message))
+            require(counts, f"{path}: a long message does not count")
         ends = {"messages": [shown(message) for message in reader.messages]}
         if reason is None:
             ends["close"] = goodbye(reader.closed)
@@ -234,6 +265,8 @@ class Streams:
             computed |= {name: given[name] for name in ("type", "more", "sequence")}
             computed["payload"] = shown(payload, from_)
             frame = seal(key, time, iv, padded(plaintext(given["type"], given["more"], given["sequence"], payload)))
+            if "frame" in given and "changes" not in given:
+                computed |= by_its_frame(key, frame, given)
         if "changes" in given:
             frame, computed["changes"] = spliced(frame, given["changes"])
         if len(frame) <= 2 * MAX_SHOWN:
