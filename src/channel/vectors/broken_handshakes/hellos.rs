@@ -92,7 +92,7 @@ fn for_the_modes_of_a_client() -> Vec<Broken> {
         client(X25519, "needless_field", |hello| appended(hello, &[tag()])),
         client(Psk, "needless_field", |hello| instead(hello, 2, &[(2, CLIENT_NONCE.to_vec()), (3, vec![9; 32])])),
         client(X25519, "needless_field", |hello| appended(hello, &[(5, vec![9; 32])])),
-        client(X25519Psk, "needless_field", |hello| appended(hello, &[(5, vec![])])),
+        client(X25519Psk, "needless_field", |hello| appended(hello, &[(5, vec![9; 32])])),
     ]
 }
 
