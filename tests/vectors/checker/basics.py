@@ -75,18 +75,20 @@ def compare(computed, given, path):
     """Holds each value and the set of names to what was computed; a type that differs is a difference."""
     if isinstance(computed, bytes):
         computed = computed.hex()
-    require(type(computed) is type(given), f"{path}: another type of value is due")
+    if type(computed) is not type(given):
+        raise Wrong(f"{path}: another type of value is due")
     if isinstance(computed, dict):
-        differing = ", ".join(sorted(computed.keys() ^ given.keys()))
-        require(not differing, f"{path}: has too much or too little: {differing}")
+        if computed.keys() != given.keys():
+            raise Wrong(f"{path}: has too much or too little: {', '.join(sorted(computed.keys() ^ given.keys()))}")
         for name, value in computed.items():
             compare(value, given[name], f"{path}.{name}")
     elif isinstance(computed, list):
-        require(len(computed) == len(given), f"{path}: has {len(given)} entries, not {len(computed)}")
+        if len(computed) != len(given):
+            raise Wrong(f"{path}: has {len(given)} entries, not {len(computed)}")
         for i, value in enumerate(computed):
             compare(value, given[i], f"{path}[{i}]")
-    else:
-        require(computed == given, f"{path}: {difference(computed, given)}")
+    elif computed != given:
+        raise Wrong(f"{path}: {difference(computed, given)}")
 
 
 def difference(computed, given):
