@@ -5,8 +5,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-
+#[path = "../forge/mod.rs"]
 mod forge;
+
 mod hello;
 mod middleman;
 mod other_clients;

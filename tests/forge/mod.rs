@@ -1,15 +1,16 @@
 //! Certificates that are wrong on purpose, and the authorities that issue them.
 
+// Each test crate uses a part of it.
+#![allow(dead_code)]
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fernwire::transport::tls::{Roots, ServerCertificate};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-
-use crate::common;
 
 /// A certificate, perhaps with others behind it, and its key.
 #[derive(Clone)]
@@ -40,12 +41,18 @@ impl Pair {
         self
     }
 
-    /// As a server has it, in files of this folder.
+    /// As a server has it: the files of the certificate and of its key, in this folder.
+    pub(crate) fn save(&self, folder: &Path) -> [PathBuf; 2] {
+        let [certificate, key] = ["server.pem", "server-key.pem"].map(|name| folder.join(name));
+        fs::write(&certificate, &self.certificate).unwrap();
+        fs::write(&key, &self.key).unwrap();
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        [certificate, key]
+    }
+
     pub(crate) fn load(&self, folder: &Path) -> ServerCertificate {
-        fs::write(folder.join("server.pem"), &self.certificate).unwrap();
-        fs::write(folder.join("server-key.pem"), &self.key).unwrap();
-        fs::set_permissions(folder.join("server-key.pem"), Permissions::from_mode(0o600)).unwrap();
-        common::load(folder)
+        let [certificate, key] = self.save(folder);
+        ServerCertificate::load(&certificate, &key).unwrap()
     }
 
     /// What a client trusts that names this certificate with --ca.
