@@ -26,15 +26,24 @@ const SHORTEST_SECRET: usize = 40;
 
 /// A home directory and working directory of one user, who has nothing yet.
 #[derive(Clone)]
-pub struct Sandbox(Arc<TempDir>);
+pub struct Sandbox {
+    folder: Arc<TempDir>,
+    /// What runs every program of the user: a program and its arguments, to which that one and its own are added.
+    through: Arc<[String]>,
+}
 
 impl Sandbox {
     pub fn new() -> Self {
-        Self(Arc::new(tempfile::tempdir().unwrap()))
+        Self::through(&[])
+    }
+
+    /// A user whose programs are all run by this one, which becomes each of them in the end.
+    pub fn through(words: &[String]) -> Self {
+        Self { folder: Arc::new(tempfile::tempdir().unwrap()), through: words.into() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     /// A path as an argument.
@@ -62,8 +71,10 @@ impl Sandbox {
 
     /// Any program, with nothing of the machine's own settings.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().current_dir(self.0.path()).env("HOME", self.0.path()).env("PATH", "/usr/bin:/bin");
+        let mut words = self.through.iter().map(String::as_str).chain([program]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+        command.current_dir(self.folder.path()).env("HOME", self.folder.path());
         command.env("XDG_DATA_HOME", self.path("data")).env("XDG_CONFIG_HOME", self.path("config"));
         command
     }
@@ -181,7 +192,7 @@ impl Drop for Process {
         let _ = self.child.wait();
         if !std::thread::panicking() {
             let printed = self.stdout.so_far() + &self.stderr.so_far();
-            let told = secrets_below(self.home.0.path()).iter().any(|secret| printed.contains(secret));
+            let told = secrets_below(self.home.folder.path()).iter().any(|secret| printed.contains(secret));
             assert!(!told, "a secret was printed: {printed}");
         }
     }
