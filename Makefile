@@ -1,5 +1,5 @@
 # The few things that a person does with this repository.
-.PHONY: run-server run-client test vectors bench clean
+.PHONY: run-server run-client test test-net vectors bench clean
 
 # A server with its defaults: keys are made on the first run.
 run-server:
@@ -12,6 +12,10 @@ run-client:
 # All tests, and what they need.
 test:
 	scripts/test.sh
+
+# The tests between two hosts of their own: as root; anywhere else it says why they are skipped.
+test-net:
+	scripts/test-net.sh
 
 # Writes tests/vectors anew from the code; look at the difference before you keep it.
 vectors:

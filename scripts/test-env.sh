@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes what the tests compare us with: a Python environment, target/python, with pinned packages; and openssl.
+# Makes what the tests compare us with: a Python environment, target/python, with pinned packages; and openssl. For the
+# tests between two hosts, which only root can run, ip.
 set -euo pipefail
 
 packages=(bcrypt==5.0.0 cryptography==50.0.2)
@@ -21,6 +22,9 @@ install() {
 if ! command -v openssl >/dev/null; then
     install openssl
     openssl version
+fi
+if [ "$(id -u)" -eq 0 ] && ! command -v ip >/dev/null; then
+    install iproute2
 fi
 
 if "$python" -c 'import bcrypt, cryptography' 2>/dev/null; then

@@ -38,3 +38,7 @@ cargo run --locked --quiet --example echo --no-default-features
 step tests
 cargo test --locked --quiet --no-default-features --lib
 cargo test --locked
+
+# By itself, so that its word about why it is skipped is seen: the test harness shows nothing of tests that pass.
+step "two hosts"
+scripts/test-net.sh
