@@ -63,9 +63,9 @@ impl BadLine {
         let (broken, planned) = (plan.broken.clone(), plan.lengths.len());
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::channel();
-        let (namespace, near) = (host.namespace(), SocketAddr::new(target.ip(), port));
+        let (enter, near) = (host.entrance(), SocketAddr::new(target.ip(), port));
         let thread = std::thread::spawn(move || {
-            Host::moves_thread(&namespace);
+            enter();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind(near).await.unwrap();

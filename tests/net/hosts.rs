@@ -124,15 +124,10 @@ impl Host {
         self.ip(&["address", "replace", &format!("{v6}/64"), "dev", LINK, "nodad"]);
     }
 
-    /// Moves this thread here, with whatever sockets it makes from now on.
-    pub(crate) fn moves_thread(namespace: &Path) {
-        let namespace = fs::File::open(namespace).unwrap();
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-    }
-
-    /// The file that stands for it.
-    pub(crate) fn namespace(&self) -> std::path::PathBuf {
-        Path::new(NAMESPACES).join(&self.namespace)
+    /// What moves the thread that calls it here, with whatever sockets it makes from then on.
+    pub(crate) fn entrance(&self) -> impl FnOnce() + Send + 'static {
+        let namespace = fs::File::open(Path::new(NAMESPACES).join(&self.namespace)).unwrap();
+        move || move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap()
     }
 
     fn ip(&self, args: &[&str]) {
