@@ -87,7 +87,7 @@ fn a_query_gets_its_remaining_timestamps_when_the_link_comes_back() {
     let hosts = Hosts::new();
     let home = hosts.home.user();
     gen_certs(&home, &[NAME]);
-    let server = serve_tls(&home, &["--tick", "500ms"]);
+    let server = serve_tls(&home, &["--tick", "1s"]);
     let ca = home.arg("certs/ca.pem");
     let asking: Vec<_> = HOME
         .iter()
@@ -114,7 +114,7 @@ fn a_server_that_dies_while_the_link_is_cut_is_found_again_by_the_chat_and_told_
     let hosts = Hosts::new();
     let home = hosts.home.user();
     gen_certs(&home, &[NAME]);
-    let server = serve_tls(&home, &["--tick", "500ms"]);
+    let server = serve_tls(&home, &["--tick", "1s"]);
     let mut people = ada_and_bob(&hosts, &home);
     let (client, ca) = (hosts.away.user(), home.arg("certs/ca.pem"));
     let asking = client.start(&mut client.fernwire(&["query", &url(), "--ca", &ca, "SetE-Ten"]));

@@ -11,7 +11,7 @@ fn sessions_go_on_under_the_old_certificate_and_new_ones_see_the_new() {
     let hosts = Hosts::new();
     let home = hosts.home.user();
     gen_certs(&home, &[NAME]);
-    let server = serve_tls(&home, &["--tick", "500ms"]);
+    let server = serve_tls(&home, &["--tick", "1s"]);
     let [old, new] = ["old.pem", "certs/ca.pem"].map(|name| home.arg(name));
     fs::copy(&new, &old).unwrap();
     let mut ada = Person::enters(&hosts.away.user(), "ada", &url(), &["--signup", "--ca", &old]);
