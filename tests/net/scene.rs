@@ -12,6 +12,10 @@ pub(crate) const PASSWORD: &str = "Correct-1-horse";
 /// The port of every server here; each test has its hosts for itself.
 pub(crate) const PORT: u16 = 3376;
 
+/// What the lines of messages that have come have in them, and those of messages that are on the server.
+const ENTRY: &str = r#""event":"entry""#;
+const SENT: &str = r#""event":"sent""#;
+
 /// Stands in the place of cargo: runs what is built already, with the arguments behind `--`.
 const CARGO: &str = r#"#!/bin/sh
 while [ "$1" != -- ]; do shift; done
@@ -70,17 +74,19 @@ impl Person {
 
     /// Waits until so many messages of this person are on the server.
     pub(crate) fn has_sent(&self, count: usize) {
-        self.process.stdout.wait_until_count(r#""event":"sent""#, count);
+        self.process.stdout.wait_until_count(SENT, count);
     }
 
     /// Waits until so many messages have come, the person's own among them.
     pub(crate) fn has_heard(&self, count: usize) {
-        self.process.stdout.wait_until_count(r#""event":"entry""#, count);
+        self.process.stdout.wait_until_count(ENTRY, count);
     }
 
-    /// What was printed.
-    pub(crate) fn seen(&self) -> (String, String) {
-        (self.process.stdout.so_far(), self.process.stderr.so_far())
+    /// How many messages have come, how many of this person's are on the server, and what else there was to tell.
+    pub(crate) fn so_far(&self) -> (usize, usize, String) {
+        let printed = self.process.stdout.so_far();
+        let count = |event| printed.matches(event).count();
+        (count(ENTRY), count(SENT), self.process.stderr.so_far())
     }
 
     /// Leaves when everything was sent; everything that was seen, in the order in which it came.
