@@ -14,7 +14,7 @@ use super::reconnect::{Backoff, Pauses};
 use super::{CallError, Client, Replies};
 use crate::channel::{CloseReason, DRAIN_TIMEOUT, MAX_UNPROVEN_MESSAGE};
 use crate::model::random_id;
-use crate::protocol::log::{LogReply, LogRequest, MAX_LOG_LINES, bytes_in_json, first_piece};
+use crate::protocol::log::{LogReply, LogRequest, MAX_LOG_LINES, bytes_in_json, pieces};
 use crate::protocol::{ErrorCode, Reply, Request};
 
 /// How many lines may wait to be sent; whoever has more waits.
@@ -131,18 +131,14 @@ pub fn deliver<C: Connector>(
 impl Lines {
     /// Hands a line over, a long one in pieces. False if the delivery has ended.
     pub async fn send(&self, line: &str) -> bool {
-        let mut rest = line;
-        loop {
-            let (text, behind) = first_piece(rest);
-            let piece = Piece { text: text.to_owned(), ends_line: behind.is_empty() };
+        let mut pieces = pieces(line).into_iter().peekable();
+        while let Some(text) = pieces.next() {
+            let piece = Piece { text: text.to_owned(), ends_line: pieces.peek().is_none() };
             if self.0.send(piece).await.is_err() {
                 return false;
             }
-            if behind.is_empty() {
-                return true;
-            }
-            rest = behind;
         }
+        true
     }
 }
 

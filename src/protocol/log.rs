@@ -48,14 +48,27 @@ pub enum LogReply {
     Other,
 }
 
-/// As much of the text as fits into a line, also as JSON; and the rest of it.
-pub(crate) fn first_piece(text: &str) -> (&str, &str) {
+/// The text as pieces that fit into a line each, also as JSON: at least one.
+pub(crate) fn pieces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    loop {
+        let (piece, behind) = rest.split_at(end_of_piece(rest));
+        pieces.push(piece);
+        if behind.is_empty() {
+            return pieces;
+        }
+        rest = behind;
+    }
+}
+
+fn end_of_piece(text: &str) -> usize {
     let mut bytes = 0;
     let too_far = text.char_indices().find(|(_, c)| {
         bytes += bytes_in_json(*c);
         bytes > MAX_LOG_TEXT
     });
-    text.split_at(too_far.map_or(text.len(), |(at, _)| at))
+    too_far.map_or(text.len(), |(at, _)| at)
 }
 
 /// What JSON makes of a character.
@@ -75,14 +88,10 @@ mod tests {
     proptest! {
         #[test]
         fn the_pieces_of_a_line_make_the_line_and_fit(line in "(\\PC|[\u{0}-\u{1f}\"\\\\]){0,9000}") {
-            let mut rest = line.as_str();
-            let mut pieces = Vec::new();
-            while !rest.is_empty() {
-                let (piece, behind) = first_piece(rest);
-                prop_assert!(!piece.is_empty() && piece.len() <= MAX_LOG_TEXT);
+            let pieces = pieces(&line);
+            for piece in &pieces {
+                prop_assert!(!piece.is_empty() || line.is_empty());
                 prop_assert!(serde_json::to_string(piece).unwrap().len() <= MAX_LOG_TEXT + 2);
-                pieces.push(piece);
-                rest = behind;
             }
             prop_assert_eq!(pieces.concat(), line);
         }

@@ -22,7 +22,7 @@ use crate::channel::bare::{BareError, BareFernet, longest_text};
 use crate::keys::SecretKey;
 use crate::model::peer::PeerAddr;
 use crate::model::{Visible, random_id};
-use crate::protocol::log::{LogRequest, first_piece};
+use crate::protocol::log::{LogRequest, pieces};
 use crate::protocol::query::{QueryReply, QueryRequest};
 use crate::protocol::submit::SubmitRequest;
 use crate::protocol::{Reply, Request, RequestError};
@@ -273,16 +273,7 @@ impl Session {
 
     /// Keeps the message, a long one as several lines.
     async fn append(&mut self, text: &str) -> Result<(), Ending> {
-        let mut texts = Vec::new();
-        let mut rest = text;
-        loop {
-            let (line, behind) = first_piece(rest);
-            texts.push(line.to_owned());
-            if behind.is_empty() {
-                break;
-            }
-            rest = behind;
-        }
+        let texts: Vec<_> = pieces(text).into_iter().map(str::to_owned).collect();
         let (stream, number) = (self.stream.clone(), self.next_line);
         self.next_line += texts.len() as u64;
         self.request(Request::Log(LogRequest::Append { stream, number, texts }), &[]).await?;
