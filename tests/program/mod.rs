@@ -142,7 +142,7 @@ pub struct Process {
 }
 
 impl Process {
-    fn start(command: &mut Command, home: &Sandbox) -> Self {
+    pub fn start(command: &mut Command, home: &Sandbox) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Output::of(child.stdout.take().unwrap());
         let stderr = Output::of(child.stderr.take().unwrap());
