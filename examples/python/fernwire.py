@@ -22,7 +22,7 @@ import time
 from xml.sax.saxutils import escape
 
 from fernwire_session import (CLOSE, MESSAGE, Failure, Session, explained, handshake, json_of, must,
-                              shown, sized)
+                              shown)
 from fernwire_trust import Endpoint, Trust, connect, read_private
 
 HANDSHAKE_SECONDS, GOODBYE_SECONDS = 10, 2
@@ -214,9 +214,18 @@ async def start(endpoint, trust, ca):
              "address, and that both ends have the same idea of TLS")
     except Failure as failure:
         if failure.args[1]:
-            writer.write(b"\5\0\1" + bytes([failure.args[1]]))
-            await writer.drain()
+            await send_alert(reader, writer, failure.args[1])
         raise
+
+
+async def send_alert(reader, writer, code):
+    """Says why the handshake ends, and lets it arrive: unread bytes would take it away (3.5)."""
+    with contextlib.suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
+        writer.write(b"\5\0\1" + bytes([code]))
+        if writer.can_write_eof():
+            writer.write_eof()
+        async with asyncio.timeout(GOODBYE_SECONDS):
+            await reader.readexactly(16_384)
 
 
 async def run(options):
@@ -264,7 +273,7 @@ def main():
     options = parser.parse_intermixed_args(sys.argv[2:])
     options.service, options.user = services[command], getattr(options, "user", None)
     options.words = [os.fsencode(word).decode("utf-8", "replace") for word in options.words]
-    if options.words and "://" in options.words[0]:
+    if options.words and re.match(r"[\w+.-]+://", options.words[0]):
         options.server = options.words.pop(0)
     options.room = getattr(options, "room", None) or ["#lobby"]
     os.umask(0o077)

@@ -26,7 +26,7 @@ PIECE, MESSAGE, UNPROVEN_MESSAGE, CREDIT = 65_527, 1 << 20, 16_384, 262_144
 MAX_FRAME, MAX_BULK_PIECE = 4_096, 16_375
 KEY_RECORDS, KEY_BYTES = 1 << 20, 1 << 30  # what a record key of the server may seal
 REKEY_RECORDS, REKEY_BYTES, REKEY_SECONDS = 1 << 19, 1 << 29, 3600  # after which we change ours
-SILENT_SECONDS, SILENCES = 20, 3
+PING_SECONDS, DEAD_SECONDS = 20, 60  # of silence
 
 
 class Failure(Exception):
@@ -203,13 +203,13 @@ class Session:
         return plain[0], plain[9:]
 
     async def living_record(self):
-        """The next record, with pings in the silence before it, which ends after a minute."""
+        """The next record, with a ping in the silence before it, which ends after a minute."""
         coming = asyncio.create_task(self.record())
-        for _ in range(SILENCES):
-            if (await asyncio.wait({coming}, timeout=SILENT_SECONDS))[0]:
-                return coming.result()
+        if not (await asyncio.wait({coming}, timeout=PING_SECONDS))[0]:
             self.seal(PING)
-        raise Failure("the server has been silent for a minute; it is gone, or the net is", None)
+            heard, _ = await asyncio.wait({coming}, timeout=DEAD_SECONDS - PING_SECONDS)
+            must(heard, "the server has been silent for a minute; it is gone, or the net is")
+        return coming.result()
 
     async def read(self):
         """Hands the server's messages to their requests; its goodbye, as a text."""

@@ -14,11 +14,13 @@ import ssl
 import struct
 import sys
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fernwire_session import MODES, expand, explained, must
+
+UNENCODED = "!$&()*+,/:;<=>@[\\]^`{|}~"  # in a unix:// address, beside letters and digits
 
 
 def text_of(key, prefix="fwk1_", padding=""):
@@ -66,25 +68,34 @@ class Endpoint:
     """Where the server is, and which identity its address pins (2)."""
 
     def __init__(self, url):
-        self.address, mark, pin = url.partition("#")
-        self.pin, self.port = key_of(pin), 0
+        place, mark, pin = url.partition("#")
+        self.scheme, _, rest = place.partition("://")
+        self.pin, self.host, self.port = key_of(pin), unquote(rest), 0
         must(self.pin or not mark, "what follows the `#` is no identity, which is `fwk1_` and 43 "
              "characters, as `fernwire id` prints it on the server")
-        self.scheme, _, self.host = self.address.partition("://")
         if self.scheme == "unix" and self.host.startswith("/"):
-            self.host = unquote(self.host)
+            self.address, self.loopback = f"unix://{quote(self.host, safe=UNENCODED)}", True
             return
-        match = re.fullmatch(r"(\[[\da-f:.]+]|[\w.-]+)(?::(\d{1,5}))?/?", self.host.lower(), re.A)
-        wrong = (f"`{self.address}` is no address; write tcp://host:port, tls://host:port or "
+        match = re.fullmatch(r"(\[[\da-fA-F:.]+(%[\w.-]+)?]|[\w.-]+)(?::(\d{1,5}))?/?", rest, re.A)
+        wrong = (f"`{place}` is no address; write tcp://host:port, tls://host:port or "
                  "unix:///absolute/path, and an IPv6 address in brackets")
-        must(self.scheme in ("tcp", "tls") and match and int(match[2] or 3376) in range(1, 65536),
+        must(self.scheme in ("tcp", "tls") and match and int(match[3] or 3376) in range(1, 65536),
              wrong)
-        self.host, self.port = match[1], int(match[2] or 3376)
-        if self.host.startswith("["):
-            with explained(wrong, ValueError):
-                self.host = f"[{ipaddress.IPv6Address(self.host[1:-1]).compressed}]"
-        self.address = f"{self.scheme}://{self.host}:{self.port}"
-        self.host = self.host.strip("[]")
+        self.host, self.port = match[1].lower(), int(match[3] or 3376)
+        with explained(wrong, ValueError):
+            self.host = shortest(match[1][1:-1]) if match[1].startswith("[") else self.host
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        self.address, self.loopback = f"{self.scheme}://{name}:{self.port}", name == "localhost"
+        with contextlib.suppress(ValueError):
+            ip = ipaddress.ip_address(self.host)
+            self.loopback = (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def shortest(text):
+    """An IPv6 address as known_hosts has it; Python alone would not write ::ffff:1.2.3.4."""
+    ip = ipaddress.IPv6Address(text)
+    zone = f"%{ip.scope_id}" if ip.scope_id else ""
+    return (f"::ffff:{ip.ipv4_mapped}" if ip.ipv4_mapped else ip.compressed.split("%")[0]) + zone
 
 
 class Trust:
@@ -93,7 +104,7 @@ class Trust:
     def __init__(self, endpoint, options):
         home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         self.endpoint, self.known_hosts = endpoint, home / "fernwire" / "known_hosts"
-        self.accept_new, self.transport, self.loopback = options.accept_new, None, False
+        self.accept_new, self.transport = options.accept_new, None
         kex = [] if options.kex == "auto" else options.kex.split(",")
         must(set(kex) <= set(MODES), f"--kex is auto, or some of {', '.join(MODES)}, with commas")
         must(not endpoint.pin or "psk" not in kex,
@@ -138,7 +149,8 @@ class Trust:
 
     def decide(self, mode, identity):
         """Fails unless the server is the right one; `proof` is more than the secret key."""
-        address, pin, shows = self.endpoint.address, self.endpoint.pin, text_of(identity or b"")
+        endpoint, shows = self.endpoint, text_of(identity or b"")
+        address, pin = endpoint.address, endpoint.pin
         if mode == "psk":
             self.proof = self.transport or self.modes == ["psk"]
             return
@@ -149,7 +161,7 @@ class Trust:
                  "ask whoever runs it, and only then change that", 6)
         new, weak = how, how in (None, "by-secret-key")
         self.proof = pin or not weak or self.transport or (
-            self.loopback and identity == own_identity())
+            endpoint.loopback and identity == own_identity())
         if self.transport == "by-certificate" and weak and not pin:
             new = "by-certificate"
         elif not self.proof and mode == "x25519+psk":
@@ -181,6 +193,6 @@ async def connect(endpoint, trust, ca):
         elif endpoint.pin:
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
         trust.transport = tls.check_hostname and "by-certificate"
-    reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port, ssl=tls)
-    trust.loopback = ipaddress.ip_address(writer.get_extra_info("peername")[0]).is_loopback
-    return reader, writer
+    host = endpoint.host
+    name = host.partition("%")[0] if tls else None
+    return await asyncio.open_connection(host, endpoint.port, ssl=tls, server_hostname=name)

@@ -1,7 +1,9 @@
 //! Every way in which a server proves itself to the client in Python, and what it refuses.
 
+use fernwire::transport::endpoint::Endpoint;
+
 use crate::program::{RunningServer, Sandbox};
-use crate::{PASSWORD, holder_of_the_key, run, serve};
+use crate::{PASSWORD, holder_of_the_key, interpreter, repository, run, serve};
 
 const MODES: [&str; 3] = ["x25519+psk", "x25519", "psk"];
 const TLS: &str = "tls://127.0.0.1:0";
@@ -49,6 +51,23 @@ fn every_mode_finds_its_server_and_both_clients_share_what_they_know() {
         let begun = log.lines().filter(|line| line.contains("session begins"));
         assert_eq!(begun.map(mode_of).collect::<Vec<_>>(), [mode; 3]);
     }
+}
+
+#[test]
+fn both_clients_write_addresses_alike() {
+    let urls = [
+        "tcp://Example.ORG",
+        "tls://127.0.0.1:1",
+        "tcp://[FE80:0::1%Eth0]:80",
+        "tcp://[::ffff:7f00:1]/",
+        "unix:///run/it's%20a?\"ä%25%23[~^",
+    ];
+    let print = "import sys, fernwire_trust as t; [print(t.Endpoint(url).address) for url in sys.argv[1:]]";
+    let sandbox = Sandbox::new();
+    let mut command = interpreter(&sandbox);
+    command.args(["-c", print]).args(urls).env("PYTHONPATH", repository("examples/python"));
+    let ours: String = urls.iter().map(|url| format!("{}\n", url.parse::<Endpoint>().unwrap())).collect();
+    assert_eq!(sandbox.start(&mut command).wait().stdout, ours);
 }
 
 #[test]
