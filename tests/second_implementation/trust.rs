@@ -122,6 +122,18 @@ fn nothing_but_the_right_identity_is_accepted_without_asking() {
 }
 
 #[test]
+fn ones_own_server_needs_no_introduction() {
+    let (owner, server) = serve(&[]);
+    run(&owner, &["query", server.url(), "SetA-Two"]).is_timestamps(2);
+    assert_eq!(owner.known_hosts(), "");
+    let socket =
+        owner.serve_at(&format!("unix://{}", owner.arg("a socket").replace(' ', "%20")), &["--data", "another"]);
+    let neighbour = Sandbox::new();
+    run(&neighbour, &["query", socket.url(), "SetA-Two"]).is_timestamps(2);
+    assert_eq!(neighbour.known_hosts(), "");
+}
+
+#[test]
 fn what_others_have_recorded_stays_in_the_file() {
     let (_owner, server) = serve(&[]);
     let user = Sandbox::new();
