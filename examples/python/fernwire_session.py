@@ -130,7 +130,7 @@ def read_server_hello(hello, offered):
     mode = dict(zip((b"\1", b"\2", b"\3"), MODES)).get(fields.get(1))
     must(mode in offered, "the server chose a key mode that was not offered", 1)
     lengths = {1: 1, 2: 32} | ({} if mode == "psk" else {3: 32, 5: 32})
-    must({kind: len(value) for kind, value in fields.items() if kind <= 5} == lengths,
+    must({kind: len(value) for kind, value in fields.items() if 1 <= kind <= 5} == lengths,
          "the server's hello lacks a field, or has one too many", 1)
     return mode, [fields[kind] for kind in (3, 5) if kind in fields]
 
