@@ -17,6 +17,9 @@ pub enum SplitError {
     /// A character that no token has.
     #[error("the byte {0:#04x} is not of a Fernet token; the other side speaks something else, or is damaged")]
     Foreign(u8),
+    /// What is padded there is no token of this key.
+    #[error("a token ends that is not of this key; the other side holds another key")]
+    OtherKey,
     /// It is base64url of something else.
     #[error("what came is base64 and not a Fernet token; the other side speaks something else")]
     Version,
@@ -79,7 +82,8 @@ impl Splitter {
         if !self.is_inside() && self.is_between_tokens(character) {
             return Ok(None);
         }
-        self.bits = self.bits << 6 | u32::from(sextet(character).ok_or(SplitError::Foreign(character))?);
+        let sextet = sextet(character).ok_or_else(|| self.why_not(character))?;
+        self.bits = self.bits << 6 | u32::from(sextet);
         self.bit_count += 6;
         self.characters += 1;
         if self.bit_count >= 8 {
@@ -93,6 +97,12 @@ impl Splitter {
             _ if self.characters == characters(self.blocks) => self.judge(),
             _ => Ok(None),
         }
+    }
+
+    fn why_not(&self, character: u8) -> SplitError {
+        // Of ours, it would have been complete before its padding.
+        let may_be_whole = character == b'=' && self.characters >= characters(1);
+        if may_be_whole { SplitError::OtherKey } else { SplitError::Foreign(character) }
     }
 
     fn is_between_tokens(&mut self, character: u8) -> bool {
@@ -209,6 +219,8 @@ mod tests {
         assert_eq!(ends("="), Some(SplitError::Foreign(b'=')));
         assert_eq!(ends(format!("{token}===")), Some(SplitError::Foreign(b'=')));
         assert_eq!(ends(token.replace('g', "+")), Some(SplitError::Foreign(b'+')));
+        assert_eq!(ends(format!("{}=", &token[..97])), Some(SplitError::Foreign(b'=')));
+        assert_eq!(ends(URL_SAFE.encode(sealed(&[8; 32], b"text"))), Some(SplitError::OtherKey));
         assert_eq!(texts(&token.as_bytes()[..token.len() - 3]), (vec![], None));
     }
 
