@@ -71,6 +71,9 @@ impl Peer {
             bail!("key= is a key itself, where the name of its file belongs; it is in your shell's history now");
         }
         let (key, address) = (load_key(path)?, address.clone());
+        if args.ca.is_some() {
+            output::note(format_args!("Not used: --ca, since {} has no certificate.", endpoint.without_identity()));
+        }
         output::note("Bare Fernet: nothing proves who answers, and whoever has the key reads all of it, also later.");
         Ok(Self { endpoint: endpoint.clone(), address, key, service })
     }
@@ -89,8 +92,8 @@ impl Peer {
 
 /// There are no accounts there.
 pub(crate) fn refuse_account(args: &AccountArgs) -> anyhow::Result<()> {
-    if args.user.is_some() || args.signup {
-        bail!("--user and --signup are for servers with accounts; a fernet:// address has none");
+    if args.user.is_some() || args.signup || args.password_file.is_some() {
+        bail!("--user, --signup and --password-file are for servers with accounts; a fernet:// address has none");
     }
     Ok(())
 }
