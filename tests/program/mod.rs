@@ -92,7 +92,12 @@ impl Sandbox {
 
     /// Starts the program with a pipe for its stdin.
     pub fn start_on_pipe(&self, args: &[&str]) -> Process {
-        Process::start(self.fernwire(args).stdin(Stdio::piped()), self)
+        self.start_piped(&mut self.fernwire(args))
+    }
+
+    /// The same with any program.
+    pub fn start_piped(&self, command: &mut Command) -> Process {
+        Process::start(command.stdin(Stdio::piped()), self)
     }
 
     /// Runs the program to its end, with nothing on its stdin.
@@ -289,6 +294,9 @@ impl Output {
     }
 }
 
+/// How notes begin that are no complaint.
+const NOTES: [&str; 2] = ["Using ./secret.key, key id ", "Bare Fernet: nothing proves who answers"];
+
 /// How a program ended.
 #[derive(Debug)]
 pub struct Outcome {
@@ -327,9 +335,10 @@ impl Outcome {
         words.iter().for_each(|word| assert!(complaint.contains(word), "no `{word}` in {complaint:?}"));
     }
 
-    /// Stderr without the note that says which key is in use.
-    fn complaints(&self) -> Vec<&str> {
-        self.stderr.lines().filter(|line| !line.starts_with("Using ./secret.key, key id ")).collect()
+    /// Stderr without the notes that say which key is in use, and what bare Fernet lacks.
+    pub fn complaints(&self) -> Vec<&str> {
+        let is_note = |line: &&str| NOTES.iter().any(|note| line.starts_with(note));
+        self.stderr.lines().filter(|line| !is_note(line)).collect()
     }
 }
 

@@ -1,0 +1,275 @@
+//! The message log through the door.
+
+use std::path::Path;
+
+use fernwire::store::Store;
+
+use crate::program::{Process, Sandbox};
+use crate::scene::{Peer, address, complaints, folder_with_key, port, serve, serve_with_operator, start_python};
+
+const FILE: &str = "data/fernwire/server_logs.txt";
+
+/// The texts of the log file.
+fn logged(sandbox: &Sandbox) -> Vec<String> {
+    let text = sandbox.read(FILE);
+    text.lines().map(|line| line.split_once(" : ").unwrap().1.to_owned()).collect()
+}
+
+/// The texts in the database of a server that has stopped.
+fn stored(folder: &Path) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open_beside(folder, false).unwrap();
+        let rows = store.log_after(0, 1000).await.unwrap();
+        rows.into_iter().map(|row| row.message.text).collect()
+    })
+}
+
+/// The operator wants the server to stop.
+fn quit(mut server: Process) -> String {
+    server.write("quit\n");
+    let outcome = server.wait();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    outcome.stderr
+}
+
+#[test]
+fn a_python_program_has_its_messages_kept_and_shown() {
+    let sandbox = folder_with_key();
+    let server = serve(&sandbox, "log", &[]);
+    let mut client = start_python(&sandbox, "log_client.py", &[port(&address(&server))]);
+    for (count, message) in (1..).zip(["hello", "", "how are you?\u{1b}[2J"]) {
+        client.write(&format!("{message}\n"));
+        client.stdout.wait_until_count("Server: Message received\n", count);
+    }
+    client.write("exit\n");
+    let outcome = client.wait();
+    assert_eq!((outcome.code, &*outcome.stderr), (Some(0), ""), "{outcome:?}");
+    assert_eq!(outcome.stdout.lines().count(), 3, "{outcome:?}");
+    let messages = ["hello", "", "how are you?\\u{1b}[2J"];
+    assert_eq!(logged(&sandbox), messages);
+    messages.iter().for_each(|message| drop(server.screen().wait_for(&format!(" : {message}\n"))));
+    assert_eq!(complaints(&server.stop()), [""; 0]);
+    assert_eq!(stored(&sandbox.path("data/fernwire")), ["hello", "", "how are you?\u{1b}[2J"]);
+}
+
+#[test]
+fn exit_in_any_case_ends_without_a_reply() {
+    let sandbox = folder_with_key();
+    let server = serve(&sandbox, "log", &[]);
+    for (count, word) in (1..).zip(["exit", "Exit", "EXIT"]) {
+        let mut peer = Peer::at(&address(&server), &sandbox);
+        peer.say("before");
+        assert_eq!(peer.hear().unwrap(), "Message received");
+        peer.say(word);
+        assert_eq!(peer.hear(), None);
+        server.log().wait_until_count("session ends", count);
+    }
+    // Also where it is the first word, and where it is none.
+    let mut peer = Peer::at(&address(&server), &sandbox);
+    peer.say("exit");
+    assert_eq!(peer.hear(), None);
+    let mut peer = Peer::at(&address(&server), &sandbox);
+    peer.say("exit ");
+    assert_eq!(peer.hear().unwrap(), "Message received");
+    assert_eq!(logged(&sandbox), ["before", "before", "before", "exit "]);
+    assert_eq!(complaints(&server.stop()), [""; 0]);
+}
+
+#[test]
+fn messages_that_come_together_are_answered_one_by_one() {
+    let sandbox = folder_with_key();
+    let server = serve(&sandbox, "log", &[]);
+    let mut peer = Peer::at(&address(&server), &sandbox);
+    let together: String = ["one", "two", "exit", "three"].iter().map(|text| peer.token(text)).collect();
+    peer.write(together);
+    assert_eq!(peer.hear().unwrap(), "Message received");
+    assert_eq!(peer.hear().unwrap(), "Message received");
+    assert_eq!(peer.hear(), None);
+    assert_eq!(logged(&sandbox), ["one", "two"]);
+}
+
+#[test]
+fn a_long_message_is_kept_as_several_lines() {
+    let sandbox = folder_with_key();
+    let server = serve(&sandbox, "log", &[]);
+    let mut peer = Peer::at(&address(&server), &sandbox);
+    let long: String = (0..40_000).map(|place| char::from(b'a' + (place % 23) as u8)).collect();
+    peer.say(&long);
+    assert_eq!(peer.hear().unwrap(), "Message received");
+    peer.say("short");
+    assert_eq!(peer.hear().unwrap(), "Message received");
+    let lines = logged(&sandbox);
+    assert_eq!((lines.len(), lines.last().map(String::as_str)), (6, Some("short")));
+    assert_eq!(lines[..5].concat(), long);
+    server.stop();
+    assert_eq!(stored(&sandbox.path("data/fernwire")), lines);
+}
+
+#[test]
+fn what_is_not_text_is_kept_as_far_as_it_is() {
+    let sandbox = folder_with_key();
+    let server = serve(&sandbox, "log", &[]);
+    let mut peer = Peer::at(&address(&server), &sandbox);
+    peer.say(b"a\xffb");
+    assert_eq!(peer.hear().unwrap(), "Message received");
+    assert_eq!(logged(&sandbox), ["a\u{fffd}b"]);
+}
+
+#[test]
+fn an_operator_answers_a_python_program() {
+    let sandbox = folder_with_key();
+    let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);
+    let mut client = start_python(&sandbox, "log_client.py", &[port(&address)]);
+    for (message, reply) in [("is anybody there?", "yes"), ("good", "what do you need?")] {
+        client.write(&format!("{message}\n"));
+        server.stdout.wait_for(&format!(" : {message}\n"));
+        server.write(&format!("reply 1 {reply}\n"));
+        client.stdout.wait_for(&format!("Server: {reply}\n"));
+    }
+    server.stderr.wait_for("(session 1; `reply 1 TEXT` answers it)");
+    client.write("Exit\n");
+    let outcome = client.wait();
+    assert_eq!((outcome.code, &*outcome.stderr), (Some(0), ""), "{outcome:?}");
+    assert_eq!(outcome.stdout, "Server: yes\nServer: what do you need?\n");
+    assert_eq!(complaints(&quit(server)), [""; 0]);
+}
+
+#[test]
+fn a_message_is_answered_once_and_not_with_more_than_is_taken_at_once() {
+    let sandbox = folder_with_key();
+    let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);
+    let mut peer = Peer::at(&address, &sandbox);
+    peer.say("hello");
+    server.stdout.wait_for(" : hello\n");
+    server.write(&format!("reply 1 {}\n", "x".repeat(704)));
+    server.stdout.wait_for("session 1 takes at most 703 bytes at once, and was not answered: these are 704\n");
+    peer.hears_nothing();
+    // It still waits.
+    let longest = "x".repeat(703);
+    server.write(&format!("reply 1 {longest}\nreply 1 more\n"));
+    server.stdout.wait_for("answered session 1\n");
+    server.stdout.wait_for("session 1 does not listen in the message log, and was not answered");
+    assert_eq!(peer.hear().unwrap(), longest);
+    peer.say("again");
+    server.stdout.wait_for(" : again\n");
+    server.write("reply 1 at last\n");
+    assert_eq!(peer.hear().unwrap(), "at last");
+    quit(server);
+}
+
+#[test]
+fn how_much_is_taken_at_once_stands_in_the_address() {
+    let sandbox = folder_with_key();
+    let door = "fernet://127.0.0.1:0?service=log&key=legacy.key&max-token=4096";
+    let mut server = sandbox.start_on_pipe(&["serve", "--console", "--listen", door]);
+    let banner = server.stdout.wait_for("Stop with Ctrl-C.\n");
+    let url = banner.lines().find_map(|line| line.strip_prefix("  listening   ")).unwrap();
+    let mut peer = Peer::at(&crate::scene::host_and_port(url), &sandbox);
+    peer.say("hello");
+    server.stdout.wait_for(" : hello\n");
+    let longest = "x".repeat(3007);
+    server.write(&format!("reply 1 {longest}y\n"));
+    server.stdout.wait_for("session 1 takes at most 3007 bytes at once");
+    server.write(&format!("reply 1 {longest}\n"));
+    assert_eq!(peer.hear().unwrap(), longest);
+}
+
+#[test]
+fn two_programs_are_answered_each_for_itself() {
+    let sandbox = folder_with_key();
+    let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);
+    let mut peers = [1, 2].map(|number| {
+        let mut peer = Peer::at(&address, &sandbox);
+        peer.say(format!("I am {number}"));
+        server.stdout.wait_for(&format!(" : I am {number}\n"));
+        peer
+    });
+    server.write("who\nreply 2 you are two\n");
+    server.stdout.wait_until_count("  by the Fernet door", 2);
+    assert_eq!(peers[1].hear().unwrap(), "you are two");
+    peers[0].hears_nothing();
+    server.write("reply 1 you are one\n");
+    assert_eq!(peers[0].hear().unwrap(), "you are one");
+    for hint in ["(session 1; `reply 1 TEXT` answers it)", "(session 2; `reply 2 TEXT` answers it)"] {
+        server.stderr.wait_for(hint);
+    }
+    quit(server);
+}
+
+#[test]
+fn one_who_leaves_is_not_waited_for() {
+    let sandbox = folder_with_key();
+    let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);
+    let mut peer = Peer::at(&address, &sandbox);
+    peer.say("hello");
+    server.stdout.wait_for(" : hello\n");
+    drop(peer);
+    server.stderr.wait_for("session ends");
+    server.write("reply 1 too late\n");
+    server.stdout.wait_for("session 1 does not listen in the message log");
+    // What comes behind a message waits for its answer; who then leaves is gone all the same.
+    let mut peer = Peer::at(&address, &sandbox);
+    let together: String = ["one", "exit"].iter().map(|text| peer.token(text)).collect();
+    peer.write(together);
+    server.stdout.wait_for(" : one\n");
+    drop(peer);
+    server.write("reply 2 still there?\n");
+    server.stderr.wait_until_count("session ends", 2);
+    assert_eq!(complaints(&quit(server)), [""; 0]);
+}
+
+#[test]
+fn without_an_operator_nobody_is_told_how_to_answer() {
+    let sandbox = folder_with_key();
+    let server = serve(&sandbox, "log", &[]);
+    let mut peer = Peer::at(&address(&server), &sandbox);
+    peer.say("hello");
+    assert_eq!(peer.hear().unwrap(), "Message received");
+    server.screen().wait_for(" : hello\n");
+    assert!(!server.stop().contains("TEXT"));
+}
+
+#[test]
+fn an_operator_sends_away_who_waits() {
+    let sandbox = folder_with_key();
+    let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);
+    let mut waiting = Peer::at(&address, &sandbox);
+    waiting.say("hello");
+    server.stdout.wait_for(" : hello\n");
+    server.write("kick 1 enough\n");
+    assert_eq!(waiting.hear(), None);
+    server.stdout.wait_for("session 1 is sent away\n");
+    server.stderr.wait_for("the operator has ended this session: enough");
+    assert_eq!(complaints(&quit(server)), [""; 0]);
+}
+
+#[test]
+fn a_stopping_server_does_not_wait_for_its_operator_for_ever() {
+    let sandbox = folder_with_key();
+    sandbox.write("f.toml", 0o600, "[limits]\ndrain_timeout = \"1s\"\n");
+    let (server, address) = serve_with_operator(&sandbox, "log", &["--config", "f.toml"]);
+    let mut waiting = Peer::at(&address, &sandbox);
+    waiting.say("hello");
+    server.stdout.wait_for(" : hello\n");
+    let log = quit(server);
+    assert_eq!(waiting.hear(), None);
+    assert!(log.contains("the server stops before a request is answered"), "{log}");
+    assert!(log.contains("stopped: every session has ended"), "{log}");
+    assert_eq!(logged(&sandbox), ["hello"]);
+}
+
+#[test]
+fn an_operator_who_says_nothing_is_waited_for_as_long_as_silence_may_be() {
+    let sandbox = folder_with_key();
+    let door = "fernet://127.0.0.1:0?service=log&key=legacy.key&idle=1s";
+    let server = sandbox.start_on_pipe(&["serve", "--console", "--listen", door]);
+    let banner = server.stdout.wait_for("Stop with Ctrl-C.\n");
+    let url = banner.lines().find_map(|line| line.strip_prefix("  listening   ")).unwrap();
+    let mut peer = Peer::at(&crate::scene::host_and_port(url), &sandbox);
+    peer.say("hello");
+    assert_eq!(peer.hear(), None);
+    let log = quit(server);
+    let [complaint] = complaints(&log)[..] else { panic!("{log}") };
+    assert!(complaint.contains("nothing came for 1 s"), "{complaint}");
+}
