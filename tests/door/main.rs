@@ -14,4 +14,7 @@ mod query;
 mod scene;
 mod strangers;
 mod submit;
+mod to_log;
+mod to_query;
+mod to_submit;
 mod tokens;
