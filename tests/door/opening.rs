@@ -58,7 +58,7 @@ fn its_key_is_in_a_file_that_only_its_owner_reads() {
 fn its_key_is_no_secret_key() {
     let sandbox = folder_with_key();
     let same = sandbox.read("legacy.key");
-    let words = &["holds the same key as", "give the door a key of its own"];
+    let words = &["holds the same key as", "move elsewhere/shared.key away", "give the door a key of its own"];
     let door = door_to("query");
     sandbox.write("elsewhere/shared.key", 0o600, &same);
     is_refused(&sandbox, &["--listen", &door, "--secret-key", "elsewhere/shared.key"], words);
@@ -71,8 +71,11 @@ fn its_key_is_no_secret_key() {
     }
     // The same bytes, written in another way.
     sandbox.write("secret.key", 0o600, &format!("{}\n", same.trim()));
+    let by_name = door.replace("legacy.key", "secret.key");
+    let move_it = &["secret.key is the secret key of Fernwire", "move it to a file of another name"];
     for kex in ["auto", "psk", "x25519"] {
-        is_refused(&sandbox, &["--listen", &door, "--kex", kex], words);
+        is_refused(&sandbox, &["--listen", &door, "--kex", kex], &["holds the same key as secret.key"]);
+        is_refused(&sandbox, &["--listen", &by_name, "--kex", kex], move_it);
     }
     sandbox.write("f.toml", 0o600, &format!("listen = [\"{door}\"]\nsecret_key = \"elsewhere/shared.key\"\n"));
     is_refused(&sandbox, &["--config", "f.toml"], words);
@@ -81,6 +84,14 @@ fn its_key_is_no_secret_key() {
     let server = serve(&sandbox, "query", &["--listen", "tcp://127.0.0.1:0", "--kex", "psk"]);
     Peer::at(&address(&server), &sandbox).is_served();
     sandbox.paste(server.connect_lines()[1]).is_timestamps(2);
+}
+
+#[test]
+fn a_secret_key_that_is_to_be_made_is_none_for_a_door() {
+    let sandbox = Sandbox::new();
+    let door = "fernet://127.0.0.1:0?service=query&key=secret.key";
+    is_refused(&sandbox, &["--listen", door, "--kex", "psk"], &["there is no key file secret.key"]);
+    assert!(!sandbox.path("secret.key").exists());
 }
 
 #[test]

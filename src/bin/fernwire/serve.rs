@@ -154,8 +154,9 @@ impl Prepared {
         prepare_folder(&data)?;
         // First, since it keeps a second server out of the folder.
         let (store, feed) = Store::open(&data)?;
-        let keys = Keys::prepare(config)?;
+        // Before a secret key is made: a door may name its file.
         let doors = Doors::prepare(config, is_answered_by_operator)?;
+        let keys = Keys::prepare(config)?;
         let certificate = prepare_certificate(config)?;
         let options = ListenOptions { certificate: certificate.as_ref().map(Certificate::shown) };
         let mut listeners = Vec::new();

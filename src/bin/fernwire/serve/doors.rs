@@ -69,11 +69,17 @@ pub(crate) fn load_key(path: &Path) -> anyhow::Result<SecretKey> {
 fn refuse_secret_key(config: &ServerConfig, key: &SecretKey, path: &Path) -> anyhow::Result<()> {
     // Also where this server's modes do not need it: its clients may.
     match find_secret_key(config.secret_key.as_deref()) {
+        Ok(Some(found)) if found.path == path => bail!(
+            "{secret} is the secret key of Fernwire, and a Fernet door would give away what it protects; if other \
+             programs hold this key, move it to a file of another name, such as legacy.key, and name that",
+            secret = path.display()
+        ),
         Ok(Some(found)) if found.key.is_same(key) => bail!(
-            "{} holds the same key as {}; a Fernet door would give away what the secret key protects, so give the door \
-             a key of its own: `fernwire keygen legacy.key`",
-            path.display(),
-            found.path.display()
+            "{door} holds the same key as {secret}, and a Fernet door would give away what the secret key protects; if \
+             other programs hold this key, move {secret} away, and if not, give the door a key of its own: \
+             `fernwire keygen FILE`",
+            door = path.display(),
+            secret = found.path.display()
         ),
         // What is wrong with it is said where it is needed.
         _ => Ok(()),
