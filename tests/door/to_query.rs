@@ -74,6 +74,21 @@ fn a_server_with_another_key_is_an_error() {
 }
 
 #[test]
+fn what_a_server_says_at_once_is_read_one_by_one() {
+    let sandbox = folder_with_key();
+    let cipher = crate::scene::cipher(&sandbox);
+    let said = ["21-11-2026 08:00:01", "21-11-2026 08:00:02", "END"].map(|text| cipher.encrypt(text.as_bytes()));
+    // As one who prints a line for each, and one who leaves out what only fills up.
+    for url in [server_that_says(said.join("\n")), server_that_says(said.concat().replace('=', ""))] {
+        answers(&sandbox.run(&["query", &url, "SetA-Two"]), 0, "t t");
+    }
+    // Text from others is harmless on a terminal.
+    let said = ["\u{1b}[2J", "END"].map(|text| cipher.encrypt(text.as_bytes())).concat();
+    let outcome = sandbox.run(&["query", &server_that_says(said), "SetA-One"]);
+    assert_eq!(outcome.stdout, "\\u{1b}[2J\n", "{outcome:?}");
+}
+
+#[test]
 fn a_server_that_says_nothing_is_not_waited_for_longer_than_the_address_says() {
     let sandbox = folder_with_key();
     let url = server_that_says(String::new());
@@ -85,7 +100,7 @@ fn a_server_that_speaks_something_else_is_an_error() {
     let sandbox = folder_with_key();
     for (said, words) in [
         ("HTTP/1.1 400 Bad Request\r\n\r\n", "base64 and not a Fernet token"),
-        ("\u{1}\u{2}", "the byte 0x01 is not of a Fernet token"),
+        ("\u{1}\u{2}", "the byte 1 is not of a Fernet token"),
     ] {
         let url = server_that_says(said.to_owned());
         sandbox.run(&["query", &url, "SetA-Two"]).fails(&[words]);

@@ -14,8 +14,8 @@ const MAX_CHARACTERS: usize = 65_536;
 /// Why a stream is not one of tokens of this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
-    /// A character that no token has.
-    #[error("the byte {0:#04x} is not of a Fernet token; the other side speaks something else, or is damaged")]
+    /// A character that no token has. In decimal, since the log takes reasons for one that differ in digits alone.
+    #[error("the byte {0} is not of a Fernet token; the other side speaks something else, or is damaged")]
     Foreign(u8),
     /// What is padded there is no token of this key.
     #[error("a token ends that is not of this key; the other side holds another key")]
