@@ -4,11 +4,10 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::Io;
 use crate::channel::bare::{BareError, BareFernet};
 use crate::keys::SecretKey;
+use crate::model::Visible;
 use crate::protocol::query::QueryReply;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::{self, DialError, DialOptions};
@@ -30,6 +29,12 @@ pub enum BareCallError {
     /// The server is gone, which is all that many do about a token of another key.
     #[error("the server closed the connection without an answer; it may hold another key, or serve something else")]
     Closed,
+    /// The server is gone, and had answered before.
+    #[error("the server closed the connection before it had answered this")]
+    Left,
+    /// Whatever is said now would be taken for the answer to something else.
+    #[error("the server said `{}` without being asked; it serves something else", Visible(.0))]
+    Unasked(String),
     /// The server is there and says nothing.
     #[error("the server has not answered for {} s; it may serve something else, and idle= in the address waits longer", .0.as_secs())]
     Unanswered(Duration),
@@ -40,8 +45,8 @@ pub struct BareClient {
     tokens: BareFernet<Io>,
     /// How long an answer may take.
     patience: Duration,
-    /// When a document was sent last.
-    submitted: Option<Instant>,
+    /// Whether the server has shown that it holds the key.
+    has_heard: bool,
 }
 
 impl BareClient {
@@ -54,11 +59,12 @@ impl BareClient {
         dial: &DialOptions,
     ) -> Result<Self, DialError> {
         let conn = transport::dial(endpoint, dial).await?;
-        Ok(Self { tokens: BareFernet::new(conn.io, key, max_token), patience, submitted: None })
+        Ok(Self { tokens: BareFernet::new(conn.io, key, max_token), patience, has_heard: false })
     }
 
     /// Asks for timestamps, which [`Self::next_reply`] takes until there are no more. Ask the next afterwards.
     pub async fn ask(&mut self, query: &str) -> Result<(), BareCallError> {
+        self.refuse_unasked().await?;
         self.send(query.as_bytes()).await
     }
 
@@ -75,15 +81,20 @@ impl BareClient {
     /// Leaves a message and waits, as long as it takes, for what the server replies. Text from the peer: make control
     /// characters visible before showing it.
     pub async fn say(&mut self, message: &str) -> Result<String, BareCallError> {
+        self.refuse_unasked().await?;
         self.send(message.as_bytes()).await?;
         self.hear(WITHOUT_LIMIT).await
     }
 
-    /// Submits a document, at which such a server says nothing: whether it has taken it remains unknown.
+    /// Submits a document, at which such a server says nothing: whether it has taken it remains unknown. Comes back when
+    /// the next can be sent, and fails if the server leaves before.
     pub async fn submit(&mut self, document: &[u8]) -> Result<(), BareCallError> {
         self.send(document).await?;
-        self.submitted = Some(Instant::now());
-        Ok(())
+        match self.hear(AFTER_DOCUMENT).await {
+            Err(BareCallError::Unanswered(_)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(text) => Err(BareCallError::Unasked(text)),
+        }
     }
 
     /// Says a last word, if the service has one, and leaves.
@@ -96,22 +107,34 @@ impl BareClient {
     }
 
     async fn send(&mut self, text: &[u8]) -> Result<(), BareCallError> {
-        if let Some(submitted) = self.submitted {
-            tokio::time::sleep_until(submitted + AFTER_DOCUMENT).await;
-        }
         match self.tokens.send(text).await {
             // It has closed the connection, and only now is that noticed.
-            Err(BareError::Io(_)) => Err(BareCallError::Closed),
+            Err(BareError::Io(_)) => Err(self.gone()),
             sent => Ok(sent?),
         }
     }
 
-    async fn hear(&mut self, patience: Duration) -> Result<String, BareCallError> {
-        match self.tokens.recv(patience).await {
-            Ok(Some(text)) => Ok(String::from_utf8_lossy(&text).into_owned()),
-            Ok(None) | Err(BareError::Io(_)) => Err(BareCallError::Closed),
-            Err(BareError::Idle(time)) => Err(BareCallError::Unanswered(time)),
-            Err(error) => Err(error.into()),
+    /// What is there already is no answer to what will be asked.
+    async fn refuse_unasked(&mut self) -> Result<(), BareCallError> {
+        match self.hear(Duration::ZERO).await {
+            Err(BareCallError::Unanswered(_)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(text) => Err(BareCallError::Unasked(text)),
         }
+    }
+
+    async fn hear(&mut self, patience: Duration) -> Result<String, BareCallError> {
+        let heard = match self.tokens.recv(patience).await {
+            Ok(Some(text)) => String::from_utf8_lossy(&text).into_owned(),
+            Ok(None) | Err(BareError::Io(_)) => return Err(self.gone()),
+            Err(BareError::Idle(time)) => return Err(BareCallError::Unanswered(time)),
+            Err(error) => return Err(error.into()),
+        };
+        self.has_heard = true;
+        Ok(heard)
+    }
+
+    fn gone(&self) -> BareCallError {
+        if self.has_heard { BareCallError::Left } else { BareCallError::Closed }
     }
 }

@@ -201,12 +201,14 @@ pub enum Problem {
     #[error("{0}: a listener takes no `#` and identity; that part is for clients, so leave it out")]
     PinnedListener(String),
     /// A Fernet door to nothing.
-    #[error("{0}: say which service it is for: add ?service=query, ?service=log or ?service=submit")]
+    #[error(
+        "{0}: say what it is for, query, log or submit, as in 'fernet://127.0.0.1:65432?service=query&key=legacy.key'"
+    )]
     DoorWithoutService(String),
     /// A Fernet door that nobody could open.
     #[error(
-        "{0}: name the file of the key that its programs hold: add &key=legacy.key, and put the address in quotes, since \
-         a shell ends it at an &"
+        "{0}: name the file of the key that its programs hold, as in \
+         'fernet://127.0.0.1:65432?service=query&key=legacy.key'; in quotes, since a shell ends the address at an &"
     )]
     DoorWithoutKey(String),
     /// A Fernet door to a service that there is not.

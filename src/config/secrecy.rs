@@ -1,6 +1,7 @@
 //! What a person has typed as an error may repeat it: short, harmless to a terminal, and never a key.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::keys::{KeyKind, PEM_MARKER};
 use crate::model::Visible;
@@ -39,6 +40,11 @@ pub fn is_key(text: &str) -> bool {
         || without_keys(text.trim().trim_end_matches('=')) == HIDDEN
 }
 
+/// Whether somebody has put a key where the name of its file belongs, perhaps with a folder before it.
+pub fn names_a_key(path: &Path) -> bool {
+    [Some(path.as_os_str()), path.file_name()].into_iter().flatten().any(|name| name.to_str().is_some_and(is_key))
+}
+
 /// The text without what could be a secret, if there is such a thing in it; PEM goes with all that is around it.
 pub fn redacted(text: &str) -> Option<String> {
     let is_secret = is_key(text) && KeyKind::of(text) != KeyKind::PublicIdentity;
@@ -64,8 +70,6 @@ pub(super) fn without_keys(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::super::problem::Place;
     use super::*;
 

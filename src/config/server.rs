@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::file::{self, Chosen};
 use super::log::{LogFormat, LogLevel};
 use super::problem::{ConfigError, Given, Place, Problem};
-use super::secrecy::is_key;
+use super::secrecy::{is_key, names_a_key};
 use super::services::{
     ChatConfig, ChatSettings, LogServiceConfig, LogServiceSettings, Openable, SubmitConfig, SubmitSettings,
 };
@@ -289,7 +289,7 @@ fn incomplete_door(endpoint: &Endpoint) -> Option<Problem> {
     let Address::Fernet(door) = &endpoint.address else { return None };
     let place = || endpoint.without_identity().to_string();
     match (&door.service, &door.key) {
-        (_, Some(path)) if path.to_str().is_some_and(is_key) => Some(Problem::KeyItself),
+        (_, Some(path)) if names_a_key(path) => Some(Problem::KeyItself),
         (None, _) => Some(Problem::DoorWithoutService(place())),
         (Some(_), None) => Some(Problem::DoorWithoutKey(place())),
         (Some(_), Some(_)) => None,

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tracing::{Span, debug, field, info, warn};
 
 use super::admission::Pending;
@@ -28,8 +27,8 @@ use crate::protocol::submit::SubmitRequest;
 use crate::protocol::{Reply, Request, RequestError};
 use crate::service::caller::{Dismissal, HeldKey, Peer};
 use crate::service::{Guest, ReplySink, Upload};
-use crate::transport::Incoming;
 use crate::transport::endpoint::bare::FernetService;
+use crate::transport::{BoxFuture, Incoming};
 
 /// What a log's client sends to end, in any case.
 const EXIT: &[u8] = b"exit";
@@ -112,8 +111,8 @@ impl Visitor {
         info!(number = guest.number(), "session begins");
         match random_id() {
             Ok(stream) => {
-                let session = Session { visitor: self, guest, stream, next_line: 1, ahead: None };
-                session.run(first, stopping).await;
+                let session = Session { visitor: self, guest, stream, next_line: 1, stopping };
+                session.run(first).await;
             }
             Err(error) => warn!(reason = %error, "session broken off"),
         }
@@ -127,14 +126,18 @@ struct Session {
     /// What the log's lines of this session belong to, and the number of the next.
     stream: String,
     next_line: u64,
-    /// What has come while the operator was waited for.
-    ahead: Option<Vec<u8>>,
+    stopping: watch::Receiver<bool>,
 }
+
+/// What the operator says to one message.
+type Answer = BoxFuture<'static, String>;
 
 /// Why a session ends.
 enum Ending {
     /// Its client is done.
     Done,
+    /// The operator has left a message without an answer for so long.
+    Unanswered(Duration),
     /// The service cannot go on, and such a client could not be told.
     Failed(RequestError),
     Broken(BareError),
@@ -153,11 +156,11 @@ impl From<RequestError> for Ending {
 }
 
 impl Session {
-    async fn run(mut self, first: Vec<u8>, mut stopping: watch::Receiver<bool>) {
-        let caller = self.guest.clone();
+    async fn run(mut self, first: Vec<u8>) {
+        let (caller, mut stopping) = (self.guest.clone(), self.stopping.clone());
         let drain_timeout = self.visitor.context.limits.drain_timeout;
         let ending = {
-            let mut serving = pin!(self.serve(first, stopping.clone()));
+            let mut serving = pin!(self.serve(first));
             tokio::select! {
                 ending = &mut serving => Some(ending),
                 dismissal = caller.dismissed() => {
@@ -174,6 +177,7 @@ impl Session {
         match ending {
             None => {}
             Some(Ending::Done) => info!("session ends"),
+            Some(Ending::Unanswered(time)) => warn!(?time, "session ends, since the operator has not answered"),
             Some(Ending::Failed(error)) => warn!(reason = %Visible(&error.message), "session broken off"),
             Some(Ending::Broken(error)) => warn!(reason = %Visible(&error.to_string()), "session broken off"),
         }
@@ -181,22 +185,19 @@ impl Session {
     }
 
     /// Answers what comes until there is no more, or the server stops and nothing is being answered.
-    async fn serve(&mut self, first: Vec<u8>, mut stopping: watch::Receiver<bool>) -> Ending {
+    async fn serve(&mut self, first: Vec<u8>) -> Ending {
         let mut next = first;
         loop {
             if let Err(ending) = self.answer(next).await {
                 return ending;
             }
-            next = match self.ahead.take() {
-                Some(ahead) => ahead,
-                None => tokio::select! {
-                    biased;
-                    () = stopped(&mut stopping) => return Ending::Done,
-                    next = self.visitor.tokens.recv(self.visitor.door.idle) => match next {
-                        Ok(Some(next)) => next,
-                        Ok(None) => return Ending::Done,
-                        Err(error) => return error.into(),
-                    },
+            next = tokio::select! {
+                biased;
+                () = stopped(&mut self.stopping) => return Ending::Done,
+                next = self.visitor.tokens.recv(self.visitor.door.idle) => match next {
+                    Ok(Some(next)) => next,
+                    Ok(None) => return Ending::Done,
+                    Err(error) => return error.into(),
                 },
             }
         }
@@ -238,42 +239,60 @@ impl Session {
         }
     }
 
+    /// Keeps a message and replies to it.
     async fn log(&mut self, text: &[u8]) -> Result<(), Ending> {
         // Before the operator can read the message.
         let answer = self.ask_operator()?;
-        self.append(&String::from_utf8_lossy(text)).await?;
-        let Some(answer) = answer else { return Ok(self.visitor.tokens.send(b"Message received").await?) };
-        let idle = self.visitor.door.idle;
-        let waiting = timeout(idle, self.hear_while(answer)).await;
-        let answer = waiting.map_err(|_| BareError::Idle(idle))??;
-        Ok(self.visitor.tokens.send(answer.as_bytes()).await?)
+        self.append(text).await?;
+        match answer {
+            Some(answer) => self.await_operator(answer).await,
+            None => Ok(self.visitor.tokens.send(b"Message received").await?),
+        }
     }
 
-    fn ask_operator(&self) -> Result<Option<impl Future<Output = String> + use<>>, RequestError> {
+    fn ask_operator(&self) -> Result<Option<Answer>, RequestError> {
         let Visitor { context, door, .. } = &self.visitor;
         match context.services.log.as_ref().filter(|_| door.is_answered_by_operator) {
-            Some(log) => log.ask_operator(&self.guest, longest_text(door.max_token).unwrap_or(0)).map(Some),
+            Some(log) => {
+                let answer = log.ask_operator(&self.guest, longest_text(door.max_token).unwrap_or(0))?;
+                Ok(Some(Box::pin(answer)))
+            }
             None => Ok(None),
         }
     }
 
-    /// The answer, unless the client leaves before. It may say one thing more meanwhile.
-    async fn hear_while(&mut self, answer: impl Future<Output = String>) -> Result<String, Ending> {
-        let mut answer = pin!(answer);
-        loop {
+    /// Passes the answer on. Meanwhile the client may leave, and what else it says is kept at once and answered in turn.
+    async fn await_operator(&mut self, mut answer: Answer) -> Result<(), Ending> {
+        let idle = self.visitor.door.idle;
+        let mut unanswered = 1;
+        while unanswered > 0 {
             tokio::select! {
-                answer = &mut answer => return Ok(answer),
-                next = self.visitor.tokens.recv(self.visitor.door.idle), if self.ahead.is_none() => match next? {
-                    Some(next) => self.ahead = Some(next),
-                    None => return Err(Ending::Done),
+                text = &mut answer => {
+                    self.visitor.tokens.send(text.as_bytes()).await?;
+                    unanswered -= 1;
+                    if unanswered > 0 && let Some(next) = self.ask_operator()? {
+                        answer = next;
+                    }
+                }
+                next = self.visitor.tokens.recv(idle) => match next {
+                    Ok(Some(text)) if text.eq_ignore_ascii_case(EXIT) => return Err(Ending::Done),
+                    Ok(Some(text)) => {
+                        self.append(&text).await?;
+                        unanswered += 1;
+                    }
+                    Ok(None) => return Err(Ending::Done),
+                    Err(BareError::Idle(_)) => return Err(Ending::Unanswered(idle)),
+                    Err(error) => return Err(error.into()),
                 },
+                () = stopped(&mut self.stopping) => return Err(Ending::Done),
             }
         }
+        Ok(())
     }
 
     /// Keeps the message, a long one as several lines.
-    async fn append(&mut self, text: &str) -> Result<(), Ending> {
-        let texts: Vec<_> = pieces(text).into_iter().map(str::to_owned).collect();
+    async fn append(&mut self, text: &[u8]) -> Result<(), Ending> {
+        let texts: Vec<_> = pieces(&String::from_utf8_lossy(text)).into_iter().map(str::to_owned).collect();
         let (stream, number) = (self.stream.clone(), self.next_line);
         self.next_line += texts.len() as u64;
         self.request(Request::Log(LogRequest::Append { stream, number, texts }), &[]).await?;

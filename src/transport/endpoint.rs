@@ -184,6 +184,9 @@ pub enum ParseEndpointError {
     /// The port is not a number from 0 to 65535.
     #[error("`{0}` is not a port; a port is a number from 1 to 65535 (the default is 3376)")]
     BadPort(String),
+    /// What only an address of bare Fernet has.
+    #[error("`?{0}` cannot follow the port: only a fernet:// address has parameters")]
+    Parameters(String),
     /// Something follows the port.
     #[error("`/{0}` cannot follow the port of an address")]
     TrailingPath(String),
@@ -226,6 +229,9 @@ impl FromStr for Endpoint {
 }
 
 fn parse_network(rest: &str, address: impl FnOnce(String, u16) -> Address) -> Result<Address, ParseEndpointError> {
+    if let Some((_, parameters)) = rest.split_once('?') {
+        return Err(ParseEndpointError::Parameters(parameters.to_owned()));
+    }
     let (host, port) = parse_host_and_port(rest)?;
     Ok(address(host, port.unwrap_or(DEFAULT_PORT)))
 }
@@ -321,6 +327,7 @@ mod tests {
         assert_eq!(parse("tcp://user@h"), Err(BadHost("user@h".into())));
         assert_eq!(parse("tcp://h:99999"), Err(BadPort("99999".into())));
         assert_eq!(parse("tcp://h:+1"), Err(BadPort("+1".into())));
+        assert_eq!(parse("tcp://h:1?key=k"), Err(Parameters("key=k".into())));
         assert_eq!(parse("tcp://h:1/x"), Err(TrailingPath("x".into())));
         assert_eq!(parse("unix://run/x"), Err(BadPath("run/x".into())));
         assert_eq!(parse("memory://"), Err(BadName("".into())));

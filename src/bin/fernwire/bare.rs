@@ -3,7 +3,7 @@
 use anyhow::bail;
 use fernwire::client::bare::{BareClient, REPLY_TIMEOUT};
 use fernwire::config::Kex;
-use fernwire::config::secrecy::is_key;
+use fernwire::config::secrecy::names_a_key;
 use fernwire::keys::SecretKey;
 use fernwire::transport::DialOptions;
 use fernwire::transport::endpoint::bare::{
@@ -67,7 +67,7 @@ impl Peer {
                 endpoint.without_identity()
             );
         };
-        if path.to_str().is_some_and(is_key) {
+        if names_a_key(path) {
             bail!("key= is a key itself, where the name of its file belongs; it is in your shell's history now");
         }
         let (key, address) = (load_key(path)?, address.clone());
@@ -78,15 +78,19 @@ impl Peer {
         Ok(Self { endpoint: endpoint.clone(), address, key, service })
     }
 
-    pub(crate) async fn connect(&self) -> anyhow::Result<BareClient> {
+    /// The longest token in characters to send.
+    fn max_token(&self) -> usize {
         let usual = match self.service {
             FernetService::Query | FernetService::Log => DEFAULT_MAX_TOKEN,
             FernetService::Submit => DEFAULT_MAX_SUBMITTED_TOKEN,
         };
-        let most = self.address.max_token.unwrap_or(usual);
+        self.address.max_token.unwrap_or(usual)
+    }
+
+    async fn connect(&self) -> anyhow::Result<BareClient> {
         let patience = self.address.idle.unwrap_or(REPLY_TIMEOUT);
         let dial = DialOptions::default();
-        Ok(BareClient::connect(&self.endpoint, &self.key, (most, patience), &dial).await?)
+        Ok(BareClient::connect(&self.endpoint, &self.key, (self.max_token(), patience), &dial).await?)
     }
 }
 

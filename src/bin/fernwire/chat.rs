@@ -26,7 +26,9 @@ pub(crate) fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         bail!("`{}` is not an address, such as tcp://host:port; a room is named with --room", shown(word));
     }
     if endpoint.is_fernet() {
-        bail!("bare Fernet has no chat; `fernwire log '{}'` leaves messages there", endpoint);
+        bail!(
+            "bare Fernet has no chat; `fernwire log 'fernet://HOST:PORT?key=FILE'` leaves messages where there is a log"
+        );
     }
     let server = Server::new(&args.client, endpoint)?;
     let account = Account::needed(&args.account)?;

@@ -83,7 +83,8 @@ pub(crate) struct QueryArgs {
 /// What every client takes.
 #[derive(Args)]
 pub(crate) struct ClientArgs {
-    /// The server, such as tcp://host:3376#fwk1_... [env: FERNWIRE_SERVER] [default: tcp://127.0.0.1:3376].
+    /// The server, such as tcp://host:3376#fwk1_..., or fernet://host:65432?key=FILE for a program with bare Fernet
+    /// [env: FERNWIRE_SERVER] [default: tcp://127.0.0.1:3376].
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<Endpoint>,
     /// Which key modes to offer: auto, or a list of x25519+psk, x25519 and psk.

@@ -15,7 +15,7 @@ use super::{IN_PATH, ParseEndpointError, parse_host_and_port};
 use crate::model::span::parse_span;
 
 /// What a path must not carry as it is inside the parameters.
-const IN_PARAMETER: &percent_encoding::AsciiSet = &IN_PATH.add(b'&').add(b'=').add(b'+').add(b',');
+const IN_PARAMETER: &percent_encoding::AsciiSet = &IN_PATH.add(b'&').add(b'=').add(b'+').add(b',').add(b'~');
 
 /// How long a session may be silent between tokens: those programs connect first and ask a person afterwards.
 pub const DEFAULT_IDLE: Duration = Duration::from_secs(3600);
@@ -114,6 +114,9 @@ pub enum ParseFernetError {
     /// A name that means nothing.
     #[error("`{0}` is no parameter of a fernet:// address; there are service=, key=, idle= and max-token=")]
     Unknown(String),
+    /// A `?` among them.
+    #[error("the parameters of a fernet:// address stand behind one `?`, with an `&` between them")]
+    SecondMark,
     /// A parameter twice.
     #[error("`{0}=` stands twice in a fernet:// address")]
     Twice(&'static str),
@@ -123,6 +126,9 @@ pub enum ParseFernetError {
     /// A file without a name.
     #[error("`key=` needs the name of a file, such as key=legacy.key")]
     Key,
+    /// What only a shell understands.
+    #[error("`key=` begins with `~`, which a shell replaces only at the beginning of a word; write the path in full")]
+    Home,
     /// A time that is none.
     #[error("`idle={0}` is not a time from 1s to 7d, such as 30m or 1h")]
     Idle(String),
@@ -142,6 +148,9 @@ impl FromStr for FernetAddress {
         let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
         let (host, port) = parse_host_and_port(place)?;
         let mut address = Self::at(host, port.ok_or(ParseFernetError::NoPort)?);
+        if parameters.contains('?') {
+            return Err(ParseFernetError::SecondMark.into());
+        }
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match name {
@@ -167,6 +176,9 @@ fn service(value: &str) -> Result<FernetService, ParseFernetError> {
 
 fn path(value: &str) -> Result<PathBuf, ParseFernetError> {
     let path = percent_decode_str(value).decode_utf8().map_err(|_| ParseFernetError::Key)?;
+    if path.starts_with("~/") {
+        return Err(ParseFernetError::Home);
+    }
     if path.is_empty() || path.contains('\0') { Err(ParseFernetError::Key) } else { Ok(PathBuf::from(path.as_ref())) }
 }
 
@@ -218,6 +230,8 @@ mod tests {
         assert_eq!(refusal("fernet://h:1?service=chat"), Service("chat".into()));
         assert_eq!(refusal("fernet://h:1?key"), Key);
         assert_eq!(refusal("fernet://h:1?key=%00"), Key);
+        assert_eq!(refusal("fernet://h:1?key=~/legacy.key"), Home);
+        assert_eq!(refusal("fernet://h:1?key=k?service=log"), SecondMark);
         assert_eq!(refusal("fernet://h:1?idle=8d"), Idle("8d".into()));
         for few in ["119", "65537", "+200", ""] {
             assert_eq!(refusal(&format!("fernet://h:1?max-token={few}")), MaxToken(few.into()));

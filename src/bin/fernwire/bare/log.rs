@@ -3,8 +3,9 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use anyhow::anyhow;
-use fernwire::client::bare::BareClient;
+use anyhow::{anyhow, bail};
+use fernwire::channel::bare::BareError;
+use fernwire::client::bare::{BareCallError, BareClient};
 use fernwire::model::Visible;
 use rustyline::error::ReadlineError;
 use serde_json::json;
@@ -19,76 +20,104 @@ use crate::output;
 const EXIT: &str = "exit";
 
 pub(crate) async fn run(peer: Peer, messages: Vec<String>, as_json: bool) -> anyhow::Result<ExitCode> {
-    let mut client = peer.connect().await?;
+    if messages.iter().rev().skip(1).any(|message| is_last_word(message)) {
+        bail!("`{EXIT}` ends a session there, so that it cannot be a message; nothing was sent");
+    }
+    let mut talk = Talk { client: peer.connect().await?, as_json, is_read: true };
     let interactive = messages.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
-    if interactive {
-        if !converse(&mut client, as_json).await? {
-            return Ok(ExitCode::from(2));
-        }
+    let left = if interactive {
+        talk.with_person().await
     } else if messages.is_empty() {
         if io::stdin().is_terminal() {
             output::note(format_args!("Type one message a line; Ctrl-D or {DISCONNECT} ends."));
         }
-        leave_all(&mut client, input::of_stdin()?, as_json).await?;
+        talk.leave_all(input::of_stdin()?).await
     } else {
-        leave_all(&mut client, input::of_words(messages), as_json).await?;
-    }
-    client.end(Some(EXIT)).await?;
-    Ok(ExitCode::SUCCESS)
+        talk.leave_all(input::of_words(messages)).await
+    };
+    let ended = talk.client.end(Some(EXIT)).await;
+    let code = left?;
+    ended?;
+    Ok(code)
 }
 
-/// Leaves what comes in until its end.
-async fn leave_all(
-    client: &mut BareClient,
-    mut input: mpsc::Receiver<io::Result<String>>,
+/// Messages, and what is replied to them.
+struct Talk {
+    client: BareClient,
     as_json: bool,
-) -> anyhow::Result<()> {
-    while let Some(line) = input.recv().await {
-        let line = line.map_err(|error| anyhow!("cannot read the messages from stdin: {error}"))?;
-        if is_last_word(&line) {
-            break;
-        }
-        leave(client, &line, as_json).await?;
-    }
-    Ok(())
+    /// Whether anybody reads the replies. That nobody does is no reason to lose messages.
+    is_read: bool,
 }
 
-/// A person leaves messages; false if they did not wait for a reply.
-async fn converse(client: &mut BareClient, as_json: bool) -> anyhow::Result<bool> {
-    let mut editor = prompt::editor()?;
-    loop {
-        let line;
-        (editor, line) = prompt::read_line(editor).await?;
-        match line {
-            Ok(line) if is_last_word(&line) => return Ok(true),
-            Ok(line) if line.trim().is_empty() => {}
-            Ok(line) => {
-                let _ = editor.add_history_entry(line.as_str());
-                let mut interrupts = signal(SignalKind::interrupt())?;
-                tokio::select! {
-                    left = leave(client, &line, as_json) => left?,
-                    _ = interrupts.recv() => {
-                        output::note("Not answered; whether the server has taken it is unknown.");
-                        return Ok(false);
+impl Talk {
+    /// Leaves what comes in until its end.
+    async fn leave_all(&mut self, mut input: mpsc::Receiver<io::Result<String>>) -> anyhow::Result<ExitCode> {
+        let mut number = 0;
+        while let Some(line) = input.recv().await {
+            let line = line.map_err(|error| anyhow!("cannot read the messages from stdin: {error}"))?;
+            if is_last_word(&line) {
+                break;
+            }
+            number += 1;
+            self.leave(&line).await.map_err(|error| anyhow!("message {number}: {error}"))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// A person leaves messages.
+    async fn with_person(&mut self) -> anyhow::Result<ExitCode> {
+        let mut editor = prompt::editor()?;
+        loop {
+            let line;
+            (editor, line) = prompt::read_line(editor).await?;
+            let line = match line {
+                Ok(line) if is_last_word(&line) => return Ok(ExitCode::SUCCESS),
+                Ok(line) => line,
+                Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(ExitCode::SUCCESS),
+                Err(error) => return Err(error.into()),
+            };
+            if line.trim().is_empty() {
+                continue;
+            }
+            let _ = editor.add_history_entry(line.as_str());
+            let mut interrupts = signal(SignalKind::interrupt())?;
+            tokio::select! {
+                left = self.leave(&line) => match left {
+                    Err(Unsaid::Call(BareCallError::Tokens(error @ BareError::TooLong { .. }))) => {
+                        output::note(format_args!("fernwire: {error}"));
                     }
+                    left => left?,
+                },
+                _ = interrupts.recv() => {
+                    output::note("Not answered; whether the server has taken it is unknown.");
+                    return Ok(ExitCode::from(2));
                 }
             }
-            Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(true),
-            Err(error) => return Err(error.into()),
         }
     }
+
+    async fn leave(&mut self, message: &str) -> Result<(), Unsaid> {
+        let reply = self.client.say(message).await?;
+        let line = match self.as_json {
+            true => output::inert(&json!({ "event": "reply", "text": reply })),
+            false => Visible(&reply).to_string(),
+        };
+        if self.is_read {
+            self.is_read = output::result_if_read(line)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a message was not left, or its reply not shown.
+#[derive(Debug, thiserror::Error)]
+enum Unsaid {
+    #[error(transparent)]
+    Call(#[from] BareCallError),
+    #[error(transparent)]
+    Unwritten(#[from] output::Unwritten),
 }
 
 fn is_last_word(line: &str) -> bool {
     line.trim() == DISCONNECT || line.trim().eq_ignore_ascii_case(EXIT)
-}
-
-async fn leave(client: &mut BareClient, message: &str, as_json: bool) -> anyhow::Result<()> {
-    let reply = client.say(message).await?;
-    if as_json {
-        output::json(&json!({ "event": "reply", "text": reply }))?;
-    } else {
-        output::result(Visible(&reply))?;
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use fernwire::channel::bare::{BareError, token_characters};
 use fernwire::client::bare::BareClient;
 use fernwire::client::submit::Submission;
 use fernwire::document::Format;
@@ -26,13 +27,20 @@ pub(crate) async fn run(
         None => Some(Questions::open(format)?),
         Some(_) => None,
     };
+    // Before anybody is connected to: what cannot be sent needs no server.
+    if let Some(given) = &given {
+        refuse_too_long(&peer, given)?;
+    }
     let mut client = peer.connect().await?;
     let mut next = match &mut questions {
         Some(questions) => questions.next().await?,
         None => given,
     };
     while let Some(submission) = next {
-        submit(&mut client, &submission, as_json).await?;
+        match refuse_too_long(&peer, &submission) {
+            Err(error) if questions.is_some() => output::note(format_args!("fernwire: {error}")),
+            _ => submit(&mut client, &submission, as_json).await?,
+        }
         next = match &mut questions {
             Some(questions) => questions.another().await?,
             None => None,
@@ -40,6 +48,11 @@ pub(crate) async fn run(
     }
     client.end(Some(SESSION_END)).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn refuse_too_long(peer: &Peer, submission: &Submission) -> Result<(), BareError> {
+    let (bytes, max_token) = (submission.document().len(), peer.max_token());
+    if token_characters(bytes) > max_token { Err(BareError::TooLong { bytes, max_token }) } else { Ok(()) }
 }
 
 async fn submit(client: &mut BareClient, submission: &Submission, as_json: bool) -> anyhow::Result<()> {

@@ -62,6 +62,8 @@ impl Console {
                 Err(text) => output::note(Visible(&text)),
             }
         }
+        // Whoever has no stdin, as a service, never had anybody there; but a script that ended may have meant to stay.
+        tracing::info!("stdin has ended, and with it the operator's commands");
         std::future::pending().await
     }
 }

@@ -81,8 +81,9 @@ fn refuse_secret_key(config: &ServerConfig, key: &SecretKey, path: &Path) -> any
             door = path.display(),
             secret = found.path.display()
         ),
-        // What is wrong with it is said where it is needed.
-        _ => Ok(()),
+        Ok(_) => Ok(()),
+        Err(error) if error.is_missing() => Ok(()),
+        Err(error) => bail!("whether {} is the secret key's too cannot be known: {error}", path.display()),
     }
 }
 
