@@ -1,8 +1,10 @@
-"""Prints what is submitted, and never answers: submit_server.py"""
+"""Prints what is submitted, and never answers: submit_server.py [SECONDS BEFORE IT LOOKS]"""
 
 import json
 import pickle
 import socket
+import sys
+import time
 import xml.etree.ElementTree as ET
 
 from cryptography.fernet import Fernet
@@ -15,6 +17,7 @@ print('port', listener.getsockname()[1], flush=True)
 while True:
     client, address = listener.accept()
     while True:
+        time.sleep(float(sys.argv[1]) if len(sys.argv) > 1 else 0)
         token = client.recv(4096)
         if not token:
             print('hung up', flush=True)

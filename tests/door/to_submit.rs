@@ -14,7 +14,8 @@ fn is_sent(outcome: &Outcome, count: usize) {
 #[test]
 fn each_document_comes_in_a_recv_of_its_own() {
     let sandbox = folder_with_key();
-    let (server, url) = python_server(&sandbox, "submit_server.py", &[]);
+    // What is sent within a tenth of a second is one token to it.
+    let (server, url) = python_server(&sandbox, "submit_server.py", &["0.1"]);
     let answers = "ada\nlovelace\njson\nyes\ngrace\nhopper\nbinary\nyes\nalan\nturing\nxml\nno\n";
     is_sent(&sandbox.run_with_input(&["submit", &url], answers), 3);
     let printed = server.stdout.wait_for("session_end\n");
