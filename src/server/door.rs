@@ -268,11 +268,12 @@ impl Session {
         while unanswered > 0 {
             tokio::select! {
                 text = &mut answer => {
-                    self.visitor.tokens.send(text.as_bytes()).await?;
                     unanswered -= 1;
+                    // Before the client can say that it has heard this one.
                     if unanswered > 0 && let Some(next) = self.ask_operator()? {
                         answer = next;
                     }
+                    self.visitor.tokens.send(text.as_bytes()).await?;
                 }
                 next = self.visitor.tokens.recv(idle) => match next {
                     Ok(Some(text)) if text.eq_ignore_ascii_case(EXIT) => return Err(Ending::Done),
