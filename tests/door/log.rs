@@ -208,14 +208,49 @@ fn one_who_leaves_is_not_waited_for() {
     server.stderr.wait_for("session ends");
     server.write("reply 1 too late\n");
     server.stdout.wait_for("session 1 does not listen in the message log");
-    // What comes behind a message waits for its answer; who then leaves is gone all the same.
+    // Also where more has come, which is kept all the same.
+    for (count, words) in (2..).zip([&["one", "exit"][..], &["two", "three"], &["four", "Exit", "never"]]) {
+        let mut peer = Peer::at(&address, &sandbox);
+        let together: String = words.iter().map(|text| peer.token(text)).collect();
+        peer.write(together);
+        server.stdout.wait_for(&format!(" : {}\n", words[0]));
+        drop(peer);
+        server.stderr.wait_until_count("session ends", count);
+    }
+    assert_eq!(logged(&sandbox), ["hello", "one", "two", "three", "four"]);
+    assert_eq!(complaints(&quit(server)), [""; 0]);
+}
+
+#[test]
+fn what_comes_while_the_operator_is_waited_for_is_kept_at_once_and_answered_in_its_turn() {
+    let sandbox = folder_with_key();
+    let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);
     let mut peer = Peer::at(&address, &sandbox);
-    let together: String = ["one", "exit"].iter().map(|text| peer.token(text)).collect();
+    let messages: Vec<_> = (1..=9).map(|number| format!("message {number}")).collect();
+    let together: String = messages.iter().map(|text| peer.token(text)).collect();
     peer.write(together);
-    server.stdout.wait_for(" : one\n");
-    drop(peer);
-    server.write("reply 2 still there?\n");
-    server.stderr.wait_until_count("session ends", 2);
+    server.stdout.wait_for(" : message 9\n");
+    for message in &messages {
+        peer.hears_nothing();
+        server.write(&format!("reply 1 to {message}\n"));
+        assert_eq!(peer.hear().unwrap(), format!("to {message}"));
+    }
+    assert_eq!(logged(&sandbox), messages);
+    server.write("reply 1 more\n");
+    server.stdout.wait_for("session 1 does not listen");
+}
+
+#[test]
+fn exit_ends_also_while_the_operator_is_waited_for() {
+    let sandbox = folder_with_key();
+    let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);
+    let mut peer = Peer::at(&address, &sandbox);
+    peer.say("hello");
+    server.stdout.wait_for(" : hello\n");
+    peer.say("EXIT");
+    assert_eq!(peer.hear(), None);
+    server.write("reply 1 too late\n");
+    server.stdout.wait_for("session 1 does not listen in the message log");
     assert_eq!(complaints(&quit(server)), [""; 0]);
 }
 
@@ -245,17 +280,16 @@ fn an_operator_sends_away_who_waits() {
 }
 
 #[test]
-fn a_stopping_server_does_not_wait_for_its_operator_for_ever() {
+fn a_stopping_server_does_not_wait_for_its_operator() {
     let sandbox = folder_with_key();
-    sandbox.write("f.toml", 0o600, "[limits]\ndrain_timeout = \"1s\"\n");
-    let (server, address) = serve_with_operator(&sandbox, "log", &["--config", "f.toml"]);
+    let (server, address) = serve_with_operator(&sandbox, "log", &[]);
     let mut waiting = Peer::at(&address, &sandbox);
     waiting.say("hello");
     server.stdout.wait_for(" : hello\n");
     let log = quit(server);
     assert_eq!(waiting.hear(), None);
-    assert!(log.contains("the server stops before a request is answered"), "{log}");
-    assert!(log.contains("stopped: every session has ended"), "{log}");
+    assert!(log.contains("session ends") && log.contains("stopped: every session has ended"), "{log}");
+    assert_eq!(complaints(&log), [""; 0]);
     assert_eq!(logged(&sandbox), ["hello"]);
 }
 
@@ -271,5 +305,5 @@ fn an_operator_who_says_nothing_is_waited_for_as_long_as_silence_may_be() {
     assert_eq!(peer.hear(), None);
     let log = quit(server);
     let [complaint] = complaints(&log)[..] else { panic!("{log}") };
-    assert!(complaint.contains("nothing came for 1 s"), "{complaint}");
+    assert!(complaint.contains("session ends, since the operator has not answered time=1s"), "{complaint}");
 }

@@ -21,8 +21,12 @@ fn is_refused_at(sandbox: &Sandbox, parameters: &str, words: &[&str]) {
 #[test]
 fn a_door_needs_a_service_and_a_key() {
     let sandbox = folder_with_key();
-    is_refused_at(&sandbox, "", &["--listen", "say which service it is for", "?service=query"]);
-    is_refused_at(&sandbox, "?key=legacy.key", &["say which service it is for"]);
+    is_refused_at(
+        &sandbox,
+        "",
+        &["--listen", "say what it is for, query, log or submit", "?service=query&key=legacy.key"],
+    );
+    is_refused_at(&sandbox, "?key=legacy.key", &["say what it is for"]);
     is_refused_at(&sandbox, "?service=query", &["name the file of the key", "&key=legacy.key"]);
     for (parameters, words) in [
         ("?service=chat&key=legacy.key", "there are query, log and submit"),
@@ -77,6 +81,9 @@ fn its_key_is_no_secret_key() {
         is_refused(&sandbox, &["--listen", &door, "--kex", kex], &["holds the same key as secret.key"]);
         is_refused(&sandbox, &["--listen", &by_name, "--kex", kex], move_it);
     }
+    // One that cannot be read may be the same.
+    sandbox.write("secret.key", 0o644, &same);
+    is_refused(&sandbox, &["--listen", &door, "--kex", "x25519"], &["cannot be known", "chmod 600 secret.key"]);
     sandbox.write("f.toml", 0o600, &format!("listen = [\"{door}\"]\nsecret_key = \"elsewhere/shared.key\"\n"));
     is_refused(&sandbox, &["--config", "f.toml"], words);
     // Each with its own: both work side by side.

@@ -186,17 +186,28 @@ pub(crate) fn python_server(sandbox: &Sandbox, script: &str, args: &[&str]) -> (
     (server, url)
 }
 
-/// Says the same to everybody who has said something, and never hangs up.
-/// The result is its address, with the key in the working directory.
+/// Says the same to everybody who has said something, and does not hang up. The result is its address, with the key in
+/// the working directory.
 pub(crate) fn server_that_says(text: String) -> String {
+    let mut kept = Vec::new();
+    server_that(move |mut stream| {
+        let _ = stream.write_all(text.as_bytes());
+        kept.push(stream);
+    })
+}
+
+/// Hangs up on everybody who has said something.
+pub(crate) fn server_that_hangs_up() -> String {
+    server_that(drop)
+}
+
+fn server_that(mut goes_on: impl FnMut(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("fernet://{}?key=legacy.key", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        let mut kept = Vec::new();
         while let Ok((mut stream, _)) = listener.accept() {
             let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(text.as_bytes());
-            kept.push(stream);
+            goes_on(stream);
         }
     });
     url

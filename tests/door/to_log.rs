@@ -1,7 +1,7 @@
 //! `fernwire log` at servers that speak bare Fernet, where a person replies.
 
 use crate::program::{Process, Sandbox};
-use crate::scene::{folder_with_key, python_server};
+use crate::scene::{address, folder_with_key, python_server, serve};
 
 /// The operator sees a message, and types a reply.
 fn reply(server: &mut Process, message: &str, reply: &str) {
@@ -61,7 +61,28 @@ fn a_word_that_ends_is_sent_once_and_what_is_behind_it_not() {
 }
 
 #[test]
-fn a_server_that_goes_is_an_error_and_one_that_goes_after_exit_is_none() {
+fn a_message_that_a_server_would_take_for_the_end_is_refused() {
+    let sandbox = folder_with_key();
+    let url = "fernet://127.0.0.1:1?key=legacy.key";
+    sandbox.run(&["log", url, "one", "Exit", "two"]).fails(&["ends a session there", "nothing was sent"]);
+}
+
+#[test]
+fn who_reads_no_replies_loses_no_messages() {
+    let sandbox = folder_with_key();
+    let server = serve(&sandbox, "log", &[]);
+    let (fernwire, address) = (crate::program::FERNWIRE, address(&server));
+    let line =
+        format!("seq 1 200 | ({fernwire} log 'fernet://{address}?key=legacy.key'; echo code $? >&2) | head -n 1");
+    let outcome = sandbox.paste(&line);
+    assert_eq!((&*outcome.stdout, outcome.complaints()), ("Message received\n", vec!["code 0"]), "{outcome:?}");
+    let lines = sandbox.read("data/fernwire/server_logs.txt");
+    assert_eq!(lines.lines().count(), 200);
+    assert!(lines.ends_with(" : 200\n"));
+}
+
+#[test]
+fn a_server_that_goes_is_an_error() {
     let sandbox = folder_with_key();
     let (server, url) = python_server(&sandbox, "log_server.py", &[]);
     let client = sandbox.start(&mut sandbox.fernwire(&["log", &url, "hello"]));
@@ -75,8 +96,9 @@ fn what_does_not_fit_is_not_sent() {
     let sandbox = folder_with_key();
     let (mut server, url) = python_server(&sandbox, "log_server.py", &[]);
     let long = "x".repeat(704);
-    sandbox.run(&["log", &url, &long]).fails(&["704 bytes", "1036 characters", "1024"]);
-    server.stdout.wait_for("hung up\n");
+    sandbox.run(&["log", &url, &long]).fails(&["message 1: 704 bytes", "1036 characters", "1024"]);
+    // It takes its leave as always.
+    server.stdout.wait_for("message exit\n");
     // In characters of more than a byte it is the bytes that count.
     sandbox.run(&["log", &url, &"é".repeat(352)]).fails(&["704 bytes"]);
     let client = sandbox.start(&mut sandbox.fernwire(&["log", &url, &long[1..]]));
@@ -88,9 +110,7 @@ fn what_does_not_fit_is_not_sent() {
 fn chat_has_no_place_there() {
     let sandbox = folder_with_key();
     let url = "fernet://127.0.0.1:1?key=legacy.key";
-    sandbox
-        .run(&["chat", url])
-        .fails(&["bare Fernet has no chat", "fernwire log 'fernet://127.0.0.1:1?key=legacy.key'"]);
+    sandbox.run(&["chat", url]).fails(&["bare Fernet has no chat", "fernwire log 'fernet://HOST:PORT?key=FILE'"]);
     let with_account = |args: &[&str]| sandbox.run(&[&["log", url, "hello"], args].concat());
     with_account(&["--user", "ada"]).fails(&["--user"]);
     sandbox.write("password", 0o600, "Correct-1-horse\n");

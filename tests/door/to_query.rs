@@ -56,7 +56,7 @@ fn a_server_that_dies_in_the_middle_is_an_error() {
     let outcome = asking.wait();
     assert_eq!((outcome.code, marks(outcome.stdout.lines())), (Some(2), "t".to_owned()), "{outcome:?}");
     let [complaint] = outcome.complaints()[..] else { panic!("{outcome:?}") };
-    assert!(complaint.contains("the server closed the connection without an answer"), "{complaint}");
+    assert!(complaint.contains("the server closed the connection before it had answered this"), "{complaint}");
 }
 
 #[test]
@@ -86,6 +86,17 @@ fn what_a_server_says_at_once_is_read_one_by_one() {
     let said = ["\u{1b}[2J", "END"].map(|text| cipher.encrypt(text.as_bytes())).concat();
     let outcome = sandbox.run(&["query", &server_that_says(said), "SetA-One"]);
     assert_eq!(outcome.stdout, "\\u{1b}[2J\n", "{outcome:?}");
+}
+
+#[test]
+fn a_server_that_speaks_out_of_turn_is_not_taken_at_its_word() {
+    let sandbox = folder_with_key();
+    let cipher = crate::scene::cipher(&sandbox);
+    let said = ["EMPTY", "21-11-2026 08:00:01", "END"].map(|text| cipher.encrypt(text.as_bytes())).concat();
+    let outcome = sandbox.run(&["query", &server_that_says(said), "SetA-One", "SetA-One"]);
+    assert_eq!((outcome.code, &*outcome.stdout), (Some(2), "EMPTY\n"), "{outcome:?}");
+    let [complaint] = outcome.complaints()[..] else { panic!("{outcome:?}") };
+    assert!(complaint.contains("said `21-11-2026 08:00:01` without being asked"), "{complaint}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::program::{Outcome, Sandbox};
 use crate::python::python_with;
-use crate::scene::{folder_with_key, python_server};
+use crate::scene::{folder_with_key, python_server, server_that_hangs_up, server_that_says};
 
 const SENT: &str = "Sent; a server of this kind acknowledges nothing, so whether it is stored is unknown\n";
 
@@ -50,6 +50,10 @@ fn pairs_and_files_are_documents() {
     assert_eq!(server.stderr.so_far(), "");
 }
 
+fn port_of(url: &str) -> &str {
+    url.split('?').next().unwrap().rsplit(':').next().unwrap()
+}
+
 fn write_with_python(sandbox: &Sandbox, script: &str) {
     let python = python_with("cryptography").display().to_string();
     let outcome = sandbox.start(sandbox.command(&python).args(["-c", script])).wait();
@@ -64,7 +68,9 @@ fn what_does_not_fit_is_not_sent() {
     let (fits, long) = ("x".repeat(3007 - 9), "x".repeat(3008 - 9));
     let refused = sandbox.run(&["submit", &url, &format!("a={long}")]);
     refused.fails(&["3008 bytes make a token of 4108 characters", "4096", "max-token="]);
-    server.stdout.wait_for("hung up\n");
+    // Before anybody is called.
+    let nobody = url.replace(port_of(&url), "1");
+    sandbox.run(&["submit", &nobody, &format!("a={long}")]).fails(&["3008 bytes"]);
     is_sent(&sandbox.run(&["submit", &url, &format!("a={fits}")]), 1);
     server.stdout.wait_for(&format!("json {{'a': '{fits}'}}\nsession_end\n"));
 
@@ -96,16 +102,17 @@ fn the_word_that_ends_a_session_is_no_document() {
 }
 
 #[test]
-fn a_server_that_is_gone_is_an_error() {
+fn a_server_that_answers_is_another_service() {
     let sandbox = folder_with_key();
-    let (server, url) = python_server(&sandbox, "submit_server.py", &[]);
-    let mut client = sandbox.start_on_pipe(&["submit", &url]);
-    client.write("ada\nlovelace\njson\n");
-    server.stdout.wait_for("json ");
-    server.signal("KILL");
-    assert_eq!(server.wait().code, None);
-    client.write("yes\ngrace\nhopper\njson\nno\n");
-    let outcome = client.wait();
-    assert_eq!(outcome.code, Some(2), "{outcome:?}");
-    assert!(outcome.stderr.contains("fernwire: "), "{outcome:?}");
+    let token = crate::scene::cipher(&sandbox).encrypt(b"Message received");
+    let outcome = sandbox.run(&["submit", &server_that_says(token), "a=b"]);
+    outcome.fails(&["said `Message received` without being asked", "serves something else"]);
+}
+
+#[test]
+fn a_server_that_hangs_up_as_with_another_key_is_an_error() {
+    let sandbox = folder_with_key();
+    sandbox
+        .run(&["submit", &server_that_hangs_up(), "a=b"])
+        .fails(&["closed the connection", "it may hold another key"]);
 }
