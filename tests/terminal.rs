@@ -323,6 +323,71 @@ fn a_person_is_asked_for_data_until_there_is_no_more() {
     );
 }
 
+/// A door to this service, and a person who goes there with a client.
+fn at_a_door(service: &str, args: &[&str]) -> (RunningServer, Sandbox, Terminal) {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["keygen", "legacy.key"]);
+    let server = sandbox.serve_at(&format!("fernet://127.0.0.1:0?service={service}&key=legacy.key"), args);
+    let mut terminal = Terminal::open(&sandbox, &[service, server.url()]);
+    terminal.sees("Bare Fernet: nothing proves who answers");
+    (server, sandbox, terminal)
+}
+
+#[test]
+fn a_person_asks_a_program_with_bare_fernet() {
+    let (_server, _sandbox, mut terminal) = at_a_door("query", &["--tick", "300ms"]);
+    terminal.sees(PROMPT);
+    terminal.types_line("SetA-Two");
+    terminal.sees_timestamps(2);
+    terminal.sees(PROMPT);
+    terminal.types_line("SetZ-None");
+    terminal.sees("[CLIENT] Received: EMPTY");
+    // What cannot be cancelled there ends with the connection, and the next query makes another.
+    terminal.sees(PROMPT);
+    terminal.types_line("SetE-Ten");
+    terminal.sees_timestamps(1);
+    terminal.presses_ctrl('c');
+    terminal.sees("Stopped.");
+    terminal.sees(PROMPT);
+    terminal.types_line("SetA-One");
+    terminal.sees_timestamps(1);
+    terminal.sees(PROMPT);
+    terminal.types_line("exit");
+    assert_eq!(terminal.ends().1, 0);
+}
+
+#[test]
+fn a_person_leaves_messages_at_a_program_with_bare_fernet() {
+    let (server, sandbox, mut terminal) = at_a_door("log", &[]);
+    terminal.sees(MESSAGE_PROMPT);
+    terminal.types_line("hello");
+    terminal.sees("Message received");
+    terminal.sees(MESSAGE_PROMPT);
+    terminal.types_line(&"x".repeat(800));
+    terminal.sees("make a token of");
+    terminal.sees(MESSAGE_PROMPT);
+    terminal.types_line("Exit");
+    assert_eq!(terminal.ends().1, 0);
+    server.log().wait_for("session ends");
+    assert_eq!(sandbox.read("data/fernwire/server_logs.txt").lines().count(), 1);
+}
+
+#[test]
+fn a_person_hands_data_to_a_program_with_bare_fernet() {
+    let (server, sandbox, mut terminal) = at_a_door("submit", &[]);
+    for (question, answer) in [("First Name: ", "ada"), ("Last Name: ", "lovelace"), ("(json/binary/xml): ", "binary")]
+    {
+        terminal.sees(question);
+        terminal.types_line(answer);
+    }
+    terminal.sees("Sent; a server of this kind acknowledges nothing");
+    terminal.sees("(yes/no): ");
+    terminal.types_line("no");
+    assert_eq!(terminal.ends().1, 0);
+    server.log().wait_for("session ends");
+    assert!(sandbox.read("data/fernwire/submissions.jsonl").contains(r#""Lovelace""#));
+}
+
 #[test]
 fn a_signal_at_a_prompt_leaves_the_terminal_as_it_was() {
     let sandbox = Sandbox::new();
