@@ -100,6 +100,14 @@ fn our_vectors_hold_for_a_checker_that_shares_no_code_with_us() {
     assert_eq!(said.lines().count(), 9, "one line for each file: {said}");
 }
 
+/// The slowest test here: every digit of every value, one at a time.
+#[test]
+fn the_checker_of_our_vectors_notices_every_change() {
+    let mut checker = Command::new(python_with("cryptography"));
+    let output = checker.arg(repository("tests/vectors/check.py")).arg("--self-test").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A new secret.key at `path`: its text form, and the token key with its bytes.
 fn new_key(path: &Path) -> (String, FernetKey) {
     SecretKey::generate().save_new(path).unwrap();
