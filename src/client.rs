@@ -121,6 +121,9 @@ impl From<KnownHostsError> for ConnectError {
 fn explain(endpoint: &Endpoint, error: &HandshakeError, offered: KeyModes, key_id: Option<KeyId>) -> String {
     let told = match error {
         HandshakeError::Alert(alert) => format!("the server says (unverified): {alert}"),
+        HandshakeError::Truncated => {
+            format!("{error}; if bare Fernet is spoken there, the address begins with fernet://")
+        }
         HandshakeError::ForeignProtocol("TLS") => "what answers there speaks TLS; use tls:// in the address".to_owned(),
         other => other.to_string(),
     };

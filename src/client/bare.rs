@@ -27,7 +27,10 @@ pub enum BareCallError {
     #[error(transparent)]
     Tokens(#[from] BareError),
     /// The server is gone, which is all that many do about a token of another key.
-    #[error("the server closed the connection without an answer; it may hold another key, or serve something else")]
+    #[error(
+        "the server closed the connection without an answer; it may hold another key, serve something else, or take no \
+         message of this length"
+    )]
     Closed,
     /// The server is gone, and had answered before.
     #[error("the server closed the connection before it had answered this")]

@@ -202,7 +202,8 @@ pub enum Problem {
     PinnedListener(String),
     /// A Fernet door to nothing.
     #[error(
-        "{0}: say what it is for, query, log or submit, as in 'fernet://127.0.0.1:65432?service=query&key=legacy.key'"
+        "{0}: say what it is for, query, log or submit, as in 'fernet://127.0.0.1:65432?service=query&key=legacy.key'; \
+         in quotes, since a shell ends the address at an &"
     )]
     DoorWithoutService(String),
     /// A Fernet door that nobody could open.

@@ -30,6 +30,8 @@ use crate::service::{Guest, ReplySink, Upload};
 use crate::transport::endpoint::bare::FernetService;
 use crate::transport::{BoxFuture, Incoming};
 
+/// What a message is replied to with where no operator answers it.
+const RECEIVED: &[u8] = b"Message received";
 /// What a log's client sends to end, in any case.
 const EXIT: &[u8] = b"exit";
 /// What a client of data submission sends to end.
@@ -129,8 +131,8 @@ struct Session {
     stopping: watch::Receiver<bool>,
 }
 
-/// What the operator says to one message.
-type Answer = BoxFuture<'static, String>;
+/// What the operator says to one message, if somebody is there.
+type Answer = BoxFuture<'static, Option<String>>;
 
 /// Why a session ends.
 enum Ending {
@@ -181,7 +183,10 @@ impl Session {
             Some(Ending::Failed(error)) => warn!(reason = %Visible(&error.message), "session broken off"),
             Some(Ending::Broken(error)) => warn!(reason = %Visible(&error.to_string()), "session broken off"),
         }
-        self.visitor.tokens.close().await;
+        // Nobody is to answer a session that is over, while its peer takes its time to close.
+        let Self { visitor, guest, .. } = self;
+        drop(guest);
+        visitor.tokens.close().await;
     }
 
     /// Answers what comes until there is no more, or the server stops and nothing is being answered.
@@ -246,7 +251,7 @@ impl Session {
         self.append(text).await?;
         match answer {
             Some(answer) => self.await_operator(answer).await,
-            None => Ok(self.visitor.tokens.send(b"Message received").await?),
+            None => Ok(self.visitor.tokens.send(RECEIVED).await?),
         }
     }
 
@@ -273,7 +278,7 @@ impl Session {
                     if unanswered > 0 && let Some(next) = self.ask_operator()? {
                         answer = next;
                     }
-                    self.visitor.tokens.send(text.as_bytes()).await?;
+                    self.visitor.tokens.send(text.as_deref().map_or(RECEIVED, str::as_bytes)).await?;
                 }
                 next = self.visitor.tokens.recv(idle) => match next {
                     Ok(Some(text)) if text.eq_ignore_ascii_case(EXIT) => return Err(Ending::Done),

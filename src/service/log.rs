@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -39,6 +40,7 @@ struct Shared {
     /// The sessions that wait for the operator's words, by number. A std mutex: held for map operations, never across
     /// an await.
     listeners: Mutex<HashMap<u64, Listener>>,
+    operator_left: AtomicBool,
 }
 
 /// How a session waits for the operator's words.
@@ -63,7 +65,14 @@ pub enum Answered {
 impl Log {
     /// Keeps lines in this store, then in this journal, which mirrors [`LogRows`].
     pub fn new(store: Store, journal: Journal, screen: Screen, access: Access) -> Self {
-        Self(Arc::new(Shared { store, journal, screen, access, listeners: Mutex::default() }))
+        Self(Arc::new(Shared {
+            store,
+            journal,
+            screen,
+            access,
+            listeners: Mutex::default(),
+            operator_left: AtomicBool::new(false),
+        }))
     }
 
     /// Does what a client asks for.
@@ -106,22 +115,31 @@ impl Log {
     }
 
     /// From now on the operator can answer this session, once and with at most so many bytes; the answer comes out of the
-    /// result. Whoever drops that does not listen any more.
+    /// result, or nothing if there is no operator any more. Whoever drops that does not listen any more.
     pub fn ask_operator(
         &self,
         caller: &Caller,
         most: usize,
-    ) -> Result<impl Future<Output = String> + Send + use<>, RequestError> {
+    ) -> Result<impl Future<Output = Option<String>> + Send + use<>, RequestError> {
         let (answer, answered) = oneshot::channel();
         let listening = Listening::begin(self.0.clone(), caller.number(), Listener::Once(answer, most))?;
+        // After it stands among the listeners: whichever of the two comes first is noticed by the other.
+        let listening = Some(listening).filter(|_| !self.0.operator_left.load(Ordering::SeqCst));
         Ok(async move {
-            let _listening = listening;
-            match answered.await {
-                Ok(answer) => answer,
-                // The sender is in the map until this is dropped, or it has sent.
-                Err(_) => std::future::pending().await,
-            }
+            let _listening = listening?;
+            answered.await.ok()
         })
+    }
+
+    /// Nobody can answer any more who was asked, nor will be.
+    pub fn operator_leaves(&self) {
+        self.0.operator_left.store(true, Ordering::SeqCst);
+        self.0.lock().retain(|_, listener| matches!(listener, Listener::Always(_)));
+    }
+
+    /// Whether the session with this number waits for one answer.
+    pub fn waits(&self, session: u64) -> bool {
+        matches!(self.0.lock().get(&session), Some(Listener::Once(..)))
     }
 
     async fn append(

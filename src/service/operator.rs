@@ -208,11 +208,7 @@ impl Services {
             Command::Reply(number, text) => {
                 match self.log.as_ref().map_or(Answered::No, |log| log.answer(number, &text)) {
                     Answered::Yes => format!("answered session {number}"),
-                    Answered::No => {
-                        format!(
-                            "session {number} does not listen in the message log, and was not answered; who lists them"
-                        )
-                    }
+                    Answered::No => self.unanswered(number),
                     Answered::TooLong(most) => {
                         let length = text.len();
                         format!(
@@ -252,6 +248,18 @@ impl Services {
         })
     }
 
+    /// Why nobody was answered.
+    fn unanswered(&self, number: u64) -> String {
+        let why = match self.sessions.find(number) {
+            None => return format!("there is no session {number}; who lists them"),
+            Some(caller) if caller.peer().holds == Some(HeldKey::Door) => {
+                "came by a Fernet door, where one message is answered once, and only with --console"
+            }
+            Some(_) => "does not listen in the message log",
+        };
+        format!("session {number} {why}; it was not answered")
+    }
+
     fn who(&self) -> String {
         let mut table = String::new();
         for caller in self.sessions.all() {
@@ -259,6 +267,9 @@ impl Services {
             let name = caller.identity().map_or("-".to_owned(), |identity| identity.name.to_string());
             let key = match peer.holds {
                 Some(HeldKey::Secret) => "  holds the secret key",
+                Some(HeldKey::Door) if self.log.as_ref().is_some_and(|log| log.waits(caller.number())) => {
+                    "  by the Fernet door, waits for an answer"
+                }
                 Some(HeldKey::Door) => "  by the Fernet door",
                 None => "",
             };

@@ -149,7 +149,7 @@ fn a_message_is_answered_once_and_not_with_more_than_is_taken_at_once() {
     let longest = "x".repeat(703);
     server.write(&format!("reply 1 {longest}\nreply 1 more\n"));
     server.stdout.wait_for("answered session 1\n");
-    server.stdout.wait_for("session 1 does not listen in the message log, and was not answered");
+    server.stdout.wait_for("session 1 came by a Fernet door, where one message is answered once");
     assert_eq!(peer.hear().unwrap(), longest);
     peer.say("again");
     server.stdout.wait_for(" : again\n");
@@ -207,7 +207,7 @@ fn one_who_leaves_is_not_waited_for() {
     drop(peer);
     server.stderr.wait_for("session ends");
     server.write("reply 1 too late\n");
-    server.stdout.wait_for("session 1 does not listen in the message log");
+    server.stdout.wait_for("there is no session 1");
     // Also where more has come, which is kept all the same.
     for (count, words) in (2..).zip([&["one", "exit"][..], &["two", "three"], &["four", "Exit", "never"]]) {
         let mut peer = Peer::at(&address, &sandbox);
@@ -237,7 +237,7 @@ fn what_comes_while_the_operator_is_waited_for_is_kept_at_once_and_answered_in_i
     }
     assert_eq!(logged(&sandbox), messages);
     server.write("reply 1 more\n");
-    server.stdout.wait_for("session 1 does not listen");
+    server.stdout.wait_for("session 1 came by a Fernet door, where one message is answered once");
 }
 
 #[test]
@@ -250,8 +250,30 @@ fn exit_ends_also_while_the_operator_is_waited_for() {
     peer.say("EXIT");
     assert_eq!(peer.hear(), None);
     server.write("reply 1 too late\n");
-    server.stdout.wait_for("session 1 does not listen in the message log");
+    server.stdout.wait_for("there is no session 1");
     assert_eq!(complaints(&quit(server)), [""; 0]);
+}
+
+#[test]
+fn once_nobody_can_answer_messages_are_received_at_once() {
+    let sandbox = folder_with_key();
+    let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);
+    let mut waiting = Peer::at(&address, &sandbox);
+    waiting.say("is somebody there?");
+    server.stdout.wait_for(" : is somebody there?\n");
+    server.write("who\n");
+    server.stdout.wait_for("by the Fernet door, waits for an answer\n");
+    server.close_stdin();
+    assert_eq!(waiting.hear().unwrap(), "Message received");
+    waiting.say("and now?");
+    assert_eq!(waiting.hear().unwrap(), "Message received");
+    let mut next = Peer::at(&address, &sandbox);
+    next.say("hello");
+    assert_eq!(next.hear().unwrap(), "Message received");
+    assert!(server.stderr.so_far().contains("stdin has ended: nobody gives commands, nor answers"));
+    assert_eq!(server.stderr.so_far().matches("TEXT` answers it)").count(), 1);
+    server.signal("TERM");
+    assert_eq!(server.wait().code, Some(0));
 }
 
 #[test]

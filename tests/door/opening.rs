@@ -62,7 +62,7 @@ fn its_key_is_in_a_file_that_only_its_owner_reads() {
 fn its_key_is_no_secret_key() {
     let sandbox = folder_with_key();
     let same = sandbox.read("legacy.key");
-    let words = &["holds the same key as", "move elsewhere/shared.key away", "give the door a key of its own"];
+    let words = &["holds the same key as", "keep elsewhere/shared.key from being Fernwire's", "a key of its own"];
     let door = door_to("query");
     sandbox.write("elsewhere/shared.key", 0o600, &same);
     is_refused(&sandbox, &["--listen", &door, "--secret-key", "elsewhere/shared.key"], words);
@@ -76,7 +76,7 @@ fn its_key_is_no_secret_key() {
     // The same bytes, written in another way.
     sandbox.write("secret.key", 0o600, &format!("{}\n", same.trim()));
     let by_name = door.replace("legacy.key", "secret.key");
-    let move_it = &["secret.key is the secret key of Fernwire", "move it to a file of another name"];
+    let move_it = &["secret.key is the secret key of Fernwire", "start the server in another folder"];
     for kex in ["auto", "psk", "x25519"] {
         is_refused(&sandbox, &["--listen", &door, "--kex", kex], &["holds the same key as secret.key"]);
         is_refused(&sandbox, &["--listen", &by_name, "--kex", kex], move_it);
@@ -90,7 +90,7 @@ fn its_key_is_no_secret_key() {
     sandbox.write("secret.key", 0o600, &Fernet::generate_key());
     let server = serve(&sandbox, "query", &["--listen", "tcp://127.0.0.1:0", "--kex", "psk"]);
     Peer::at(&address(&server), &sandbox).is_served();
-    sandbox.paste(server.connect_lines()[1]).is_timestamps(2);
+    sandbox.paste(server.connect_lines()[0]).is_timestamps(2);
 }
 
 #[test]
@@ -151,8 +151,8 @@ fn a_port_is_one_door() {
 #[test]
 fn it_is_told_what_a_door_lacks_where_there_is_one() {
     let sandbox = folder_with_key();
-    let warning = "  warning     fernet://127.0.0.1:PORT?service=query: bare Fernet has no forward secrecy, no protection\n              \
-                   against replay or reordering, and no proof of who is there\n";
+    let warning = "  warning     fernet://127.0.0.1:PORT?service=query:\n              bare Fernet has no forward secrecy, no \
+                   protection against replay or reordering,\n              and no proof of who is there\n";
     let server = serve(&sandbox, "query", &["--listen", "tcp://127.0.0.1:0"]);
     let here = warning.replace("PORT", port(&address(&server)));
     assert_eq!(server.banner().matches("warning").count(), 1, "{}", server.banner());

@@ -111,7 +111,7 @@ fn a_server_that_speaks_something_else_is_an_error() {
     let sandbox = folder_with_key();
     for (said, words) in [
         ("HTTP/1.1 400 Bad Request\r\n\r\n", "base64 and not a Fernet token"),
-        ("\u{1}\u{2}", "the byte 1 is not of a Fernet token"),
+        ("\u{10}\u{2}", "the byte 16 is not of a Fernet token"),
     ] {
         let url = server_that_says(said.to_owned());
         sandbox.run(&["query", &url, "SetA-Two"]).fails(&[words]);

@@ -62,8 +62,8 @@ impl Peer {
         }
         let Some(path) = &address.key else {
             bail!(
-                "the address {} lacks the file of the key: add ?key=legacy.key, and put it in quotes. The secret key is not \
-                 used there, since one program that loses it would lose everything",
+                "the address {} lacks the file of the key: add ?key=legacy.key, and put it in quotes. The secret key is \
+                 never used there by itself",
                 endpoint.without_identity()
             );
         };

@@ -37,8 +37,8 @@ fn report(config: &ServerConfig) -> anyhow::Result<String> {
     writeln!(report, "  data        {}", data_folder(config)?.display())?;
     keys(config, &mut report)?;
     Doors::prepare(config, false)?;
-    for door in config.listeners.iter().filter(|listener| listener.is_fernet()) {
-        writeln!(report, "  warning     {}", doors::warning(door))?;
+    if let Some(warning) = doors::warning(&config.listeners) {
+        writeln!(report, "  warning     {warning}")?;
     }
     if config.has_tls_listener() {
         let (plan, warnings) = certificate(config)?;

@@ -189,6 +189,9 @@ there twice. A message of more than 8 KiB is kept in pieces.
 With --json the `event` of each object is received, with the message's `number` and its `row` in the
 server's log (both for each piece of a long one), or answer, with the operator's `text`.
 
+At a fernet:// address each message waits for its reply, which is printed (--json: reply, with its `text`);
+`exit` ends it too, and what is lost with the connection is not sent again.
+
 Exit codes:
   0  done; everything is in the server's log
   2  something failed, and stderr says what")]
@@ -210,6 +213,8 @@ the lines of stdin answer these questions, without being asked them.
 
 The server reads data and runs nothing: a pickle that would import or call anything is refused, and so is XML
 with a DTD or entities. The limits are 256 KiB and 32 levels.
+
+At a fernet:// address nothing is acknowledged (--json: sent): whether it is stored remains unknown.
 
 Exit codes:
   0  done; everything is stored

@@ -11,12 +11,19 @@ use super::super::token::{BLOCK, FernetKey, HEADER, InvalidToken, TAG, VERSION, 
 /// The longest token in characters, without padding.
 const MAX_CHARACTERS: usize = 65_536;
 
+/// The types of a channel's first frames, which are their first bytes: ClientHello, and what may answer it.
+const CLIENT_HELLO: u8 = 1;
+const ALERT: u8 = 5;
+
 /// Why a stream is not one of tokens of this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// A character that no token has. In decimal, since the log takes reasons for one that differ in digits alone.
     #[error("the byte {0} is not of a Fernet token; the other side speaks something else, or is damaged")]
     Foreign(u8),
+    /// What a channel begins with.
+    #[error("the other side speaks Fernwire and not bare Fernet; its address begins with tcp:// or tls://")]
+    Channel,
     /// What is padded there is no token of this key.
     #[error("a token ends that is not of this key; the other side holds another key")]
     OtherKey,
@@ -102,7 +109,11 @@ impl Splitter {
     fn why_not(&self, character: u8) -> SplitError {
         // Of ours, it would have been complete before its padding.
         let may_be_whole = character == b'=' && self.characters >= characters(1);
-        if may_be_whole { SplitError::OtherKey } else { SplitError::Foreign(character) }
+        match character {
+            _ if may_be_whole => SplitError::OtherKey,
+            CLIENT_HELLO..=ALERT if !self.is_inside() => SplitError::Channel,
+            character => SplitError::Foreign(character),
+        }
     }
 
     fn is_between_tokens(&mut self, character: u8) -> bool {
@@ -215,7 +226,7 @@ mod tests {
         let token = URL_SAFE.encode(sealed(&KEY, b"text"));
         assert_eq!(ends("GET / HTTP/1.1"), Some(SplitError::Version));
         assert_eq!(ends("gAA AAA"), Some(SplitError::Foreign(b' ')));
-        assert_eq!(ends("\u{1}FERNWIRE"), Some(SplitError::Foreign(1)));
+        assert_eq!(ends("\u{1}FERNWIRE"), Some(SplitError::Channel));
         assert_eq!(ends("="), Some(SplitError::Foreign(b'=')));
         assert_eq!(ends(format!("{token}===")), Some(SplitError::Foreign(b'=')));
         assert_eq!(ends(token.replace('g', "+")), Some(SplitError::Foreign(b'+')));

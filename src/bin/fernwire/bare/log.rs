@@ -55,11 +55,24 @@ impl Talk {
         let mut number = 0;
         while let Some(line) = input.recv().await {
             let line = line.map_err(|error| anyhow!("cannot read the messages from stdin: {error}"))?;
-            if is_last_word(&line) {
+            if line.trim() == DISCONNECT {
                 break;
+            }
+            if is_last_word(&line) {
+                return self.refuse_more(&mut input).await;
             }
             number += 1;
             self.leave(&line).await.map_err(|error| anyhow!("message {number}: {error}"))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What follows the word that ends a session is not dropped in silence.
+    async fn refuse_more(&self, input: &mut mpsc::Receiver<io::Result<String>>) -> anyhow::Result<ExitCode> {
+        if !io::stdin().is_terminal() && input.recv().await.is_some() {
+            bail!(
+                "`{EXIT}` ends a session there, so that it cannot be a message; it and what follows it were not sent"
+            );
         }
         Ok(ExitCode::SUCCESS)
     }

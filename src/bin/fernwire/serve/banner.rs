@@ -49,18 +49,22 @@ impl Keys {
                  \x20             and a stolen key opens recorded sessions"
             )?;
         }
-        for door in listeners.iter().filter(|listener| listener.is_fernet()) {
-            writeln!(banner, "  warning     {}", doors::warning(door))?;
+        if let Some(warning) = doors::warning(listeners) {
+            writeln!(banner, "  warning     {warning}")?;
         }
         writeln!(banner, "Connect from another terminal:")?;
-        for listener in listeners {
+        let (doors, channels): (Vec<_>, Vec<_>) = listeners.iter().partition(|listener| listener.is_fernet());
+        for listener in &channels {
             writeln!(banner, "  {}", self.connect_line(listener, certificate)?)?;
+        }
+        if !channels.is_empty() {
+            writeln!(banner, "  (the same with chat, log or submit in place of query SetA-Two)")?;
+        }
+        for door in doors {
+            writeln!(banner, "  {}", doors::connect_line(&tcp::reachable(door))?)?;
         }
         if listeners.iter().any(|listener| !listener.is_loopback() && tcp::reachable(listener).is_loopback()) {
             writeln!(banner, "From elsewhere, with an address of this machine that is reached from there.")?;
-        }
-        if listeners.iter().any(|listener| !listener.is_fernet()) {
-            writeln!(banner, "The same with chat, log or submit in place of query SetA-Two.")?;
         }
         if has_operator {
             writeln!(banner, "Type help for the commands that this terminal takes.")?;
@@ -72,9 +76,6 @@ impl Keys {
     /// A line that connects from any directory of this machine.
     fn connect_line(&self, listener: &Endpoint, certificate: Option<&Certificate>) -> anyhow::Result<String> {
         let mut endpoint = tcp::reachable(listener);
-        if let Address::Fernet(door) = &endpoint.address {
-            return doors::connect_line(door);
-        }
         endpoint.identity = self.policy.identity();
         let mut flags = Vec::new();
         if !self.policy.modes().contains(KeyMode::X25519)

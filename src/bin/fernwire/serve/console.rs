@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fernwire::model::Visible;
 use fernwire::service::Services;
+use fernwire::service::log::Log;
 use fernwire::service::operator::Command;
 use fernwire::store::Store;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -62,8 +63,8 @@ impl Console {
                 Err(text) => output::note(Visible(&text)),
             }
         }
-        // Whoever has no stdin, as a service, never had anybody there; but a script that ended may have meant to stay.
-        tracing::info!("stdin has ended, and with it the operator's commands");
+        tracing::info!("stdin has ended: nobody gives commands, nor answers the message log, any more");
+        services.log.iter().for_each(Log::operator_leaves);
         std::future::pending().await
     }
 }

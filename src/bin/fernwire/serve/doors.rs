@@ -71,13 +71,14 @@ fn refuse_secret_key(config: &ServerConfig, key: &SecretKey, path: &Path) -> any
     match find_secret_key(config.secret_key.as_deref()) {
         Ok(Some(found)) if found.path == path => bail!(
             "{secret} is the secret key of Fernwire, and a Fernet door would give away what it protects; if other \
-             programs hold this key, move it to a file of another name, such as legacy.key, and name that",
+             programs hold this key, it must not be Fernwire's: start the server in another folder if it stands there as \
+             secret.key, or name another --secret-key",
             secret = path.display()
         ),
         Ok(Some(found)) if found.key.is_same(key) => bail!(
             "{door} holds the same key as {secret}, and a Fernet door would give away what the secret key protects; if \
-             other programs hold this key, move {secret} away, and if not, give the door a key of its own: \
-             `fernwire keygen FILE`",
+             other programs hold this key, keep {secret} from being Fernwire's: start the server in another folder, or name \
+             another --secret-key; if they do not, give the door a key of its own: `fernwire keygen FILE`",
             door = path.display(),
             secret = found.path.display()
         ),
@@ -87,23 +88,29 @@ fn refuse_secret_key(config: &ServerConfig, key: &SecretKey, path: &Path) -> any
     }
 }
 
-/// What everybody has to know who opens one.
-pub(crate) fn warning(door: &Endpoint) -> String {
-    format!(
-        "{}: bare Fernet has no forward secrecy, no protection\n              against replay or reordering, and no proof of who is there",
-        door.without_identity()
-    )
+/// What everybody has to know who opens one, if there is one.
+pub(crate) fn warning(listeners: &[Endpoint]) -> Option<String> {
+    let doors = listeners.iter().filter(|listener| listener.is_fernet());
+    let doors: Vec<_> = doors.map(|door| door.without_identity().to_string()).collect();
+    (!doors.is_empty()).then(|| {
+        format!(
+            "{}:\n              bare Fernet has no forward secrecy, no protection against replay or reordering,\n              \
+             and no proof of who is there",
+            doors.join(",\n              ")
+        )
+    })
 }
 
 /// A command that uses the door, ready to be pasted.
-pub(crate) fn connect_line(address: &FernetAddress) -> anyhow::Result<String> {
+pub(crate) fn connect_line(door: &Endpoint) -> anyhow::Result<String> {
+    let Address::Fernet(address) = &door.address else { bail!("{door} is no Fernet door") };
     let key = address.key.as_ref().map(std::path::absolute).transpose()?;
-    let endpoint = FernetAddress { service: None, key, idle: None, max_token: None, ..address.clone() };
     let (command, words) = match address.service {
         Some(FernetService::Log) => ("log", "hello"),
         Some(FernetService::Submit) => ("submit", "first_name=Ada"),
         Some(FernetService::Query) | None => ("query", "SetA-Two"),
     };
-    let endpoint = Endpoint::from(Address::Fernet(endpoint));
+    let endpoint =
+        Endpoint::from(Address::Fernet(FernetAddress { key, idle: None, max_token: None, ..address.clone() }));
     Ok(format!("{} {command} '{endpoint}' {words}", output::own_program()))
 }
