@@ -288,7 +288,7 @@ fn the_operator_answers() {
     server.write("reply 1 yes\u{1b}[2J\nreply 7 nobody\n");
     client.stdout.wait_for("Server: yes\\u{1b}[2J\n");
     server.stdout.wait_for("answered session 1\n");
-    server.stdout.wait_for("session 7 does not listen");
+    server.stdout.wait_for("there is no session 7");
     client.write("!DISCONNECT\n");
     assert_eq!(client.wait().code, Some(0));
     server.write("quit\n");

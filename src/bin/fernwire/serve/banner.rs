@@ -58,7 +58,7 @@ impl Keys {
             writeln!(banner, "  {}", self.connect_line(listener, certificate)?)?;
         }
         if !channels.is_empty() {
-            writeln!(banner, "  (the same with chat, log or submit in place of query SetA-Two)")?;
+            writeln!(banner, "The same with chat, log or submit in place of query SetA-Two.")?;
         }
         for door in doors {
             writeln!(banner, "  {}", doors::connect_line(&tcp::reachable(door))?)?;
