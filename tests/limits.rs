@@ -110,6 +110,10 @@ async fn an_address_has_so_many_anonymous_sessions_and_any_number_of_proven_ones
     let limits = limits(|limits| limits.max_anonymous_per_source = 2);
     let bed = Bed::with("memory", KeyMode::X25519, limits, Settings::default()).await;
     let admitted = [bed.client().await, bed.client().await];
+    // A client has its session before the server has admitted it; once it is answered, it is.
+    for client in &admitted {
+        assert_eq!(count(client, "SetA-One").await, 1);
+    }
     let refused = all(bed.client().await.query("SetA-One")).await.unwrap_err();
     assert!(matches!(&refused, CallError::Closed(close) if close.reason == CloseReason::TooMany), "{refused:?}");
     for client in admitted {
