@@ -10,13 +10,18 @@ skip() {
 }
 
 probe=fernwire-probe-$$
-remove_probe() { ip netns delete "$probe" 2>/dev/null || true; }
+remove_probe() {
+    ip netns delete "$probe" 2>/dev/null || true
+    ip netns delete "$probe-far" 2>/dev/null || true
+}
 
 # Whatever the tests themselves begin with; prints what went wrong.
 try() {
     ip netns add "$probe" &&
+        ip netns add "$probe-far" &&
         ip -n "$probe" link set lo up &&
         ip -n "$probe" link add near type veth peer name far &&
+        ip -n "$probe" link set far netns "$probe-far" &&
         ip -n "$probe" link set near up &&
         ip -n "$probe" address add 192.0.2.1/24 dev near &&
         ip -n "$probe" address add 2001:db8::1/64 dev near nodad &&

@@ -17,7 +17,7 @@ use crate::model::{KeyId, PublicIdentity};
 use crate::protocol::chat::{ChatReply, ChatRequest};
 use crate::protocol::query::{QueryReply, QueryRequest};
 use crate::protocol::{Reply, Request};
-use crate::transport::endpoint::Endpoint;
+use crate::transport::endpoint::{Address, Endpoint};
 use crate::transport::tls::TlsError;
 use crate::transport::{self, ByteStream, ConnInfo, DialError, DialOptions};
 
@@ -121,7 +121,7 @@ impl From<KnownHostsError> for ConnectError {
 fn explain(endpoint: &Endpoint, error: &HandshakeError, offered: KeyModes, key_id: Option<KeyId>) -> String {
     let told = match error {
         HandshakeError::Alert(alert) => format!("the server says (unverified): {alert}"),
-        HandshakeError::Truncated => {
+        HandshakeError::Truncated if matches!(endpoint.address, Address::Tcp { .. }) => {
             format!("{error}; if bare Fernet is spoken there, the address begins with fernet://")
         }
         HandshakeError::ForeignProtocol("TLS") => "what answers there speaks TLS; use tls:// in the address".to_owned(),

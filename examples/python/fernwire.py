@@ -3,8 +3,7 @@
 
 It needs Python 3.11 and `cryptography`. The client in Rust also connects again, asks, and has unix://.
 """
-import argparse, asyncio, base64, fcntl, getpass, hmac, json, os, re, socket, ssl, sys, time
-from hashlib import sha256
+import argparse, asyncio, base64, fcntl, getpass, hashlib, hmac, json, os, re, socket, ssl, sys, time
 from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -19,7 +18,6 @@ HANDSHAKE_SECONDS, PING_SECONDS, DEAD_SECONDS, GOODBYE_SECONDS = 10, 20, 60, 2
 
 class Failure(Exception):
     """What failed, why, and what to do; and the alert that tells the server, if one is due."""
-
 def must(true, text, alert=None):
     if not true:
         raise Failure(text, alert)
@@ -60,9 +58,9 @@ async def handshake(reader, writer, server):  # proves both sides; each directio
     prk = mac(b"fernwire v1 " + mode.encode(), b"".join(map(sized, parts)))  # HKDF-Extract
     def derive(label, transcript):
         return expand(prk, bytes([len(label)]) + label + transcript)
-    h0 = sha256(client_hello + server_hello).digest()
+    h0 = hashlib.sha256(client_hello + server_hello).digest()
     finished = await frame(reader, 3)
-    h1 = sha256(client_hello + server_hello + finished).digest()
+    h1 = hashlib.sha256(client_hello + server_hello + finished).digest()
     proof = mac(derive(b"server finished", h0), h0)
     must(hmac.compare_digest(finished[3:], proof), "the server's proof does not verify", 5)
     server.decide(mode, fields.get(5))
@@ -335,7 +333,7 @@ async def serve(session, options, server, password):  # the exit code (7)
         body = {"format": options.format} if options.format else {}
         body |= {"id": os.urandom(16).hex(), "length": len(document)}
         stored = await session.tell("submit", body, document)
-        print(f"Stored as number {stored['row']} ({shown(stored['format'])})")
+        print(f"Stored as number {shown(stored['row'])} ({shown(stored['format'])})")
     else:
         code = await chat(session, options)
     return int(code)
@@ -357,17 +355,18 @@ async def run(options, server, password):
     await asyncio.wait({work, reading}, timeout=GOODBYE_SECONDS)  # the last replies, or the server's goodbye
     if work.done():
         return work.result()
-    if isinstance(reading.exception(), (LookupError, TypeError, ValueError)):
+    if isinstance(reading.exception(), (LookupError, TypeError, ValueError, RecursionError)):
         session.seal(CLOSE, b"\2")  # it sent a message that breaks the rules (6)
     raise Failure(f"the server said goodbye: {reading.result()}", None)
 
 async def main(options):  # a session, and what went wrong with it
     code, told, where = 2, None, options.url.partition("#")[0]
     os.umask(0o077)
-    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # all are told here
     try:
+        must(sys.stdin and sys.stdout, "it needs a stdin and a stdout; /dev/null will do")
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         server, password = Server(options.url, options), os.environ.get("FERNWIRE_PASSWORD")
         if options.user and (options.password_file or not password):  # before the server waits for it
             password = read_private(options.password_file) if options.password_file else getpass.getpass()
@@ -377,8 +376,9 @@ async def main(options):  # a session, and what went wrong with it
     except (asyncio.IncompleteReadError, ConnectionResetError, InvalidToken, TimeoutError):
         told = f"the connection to {where} was cut, changed or silent: it ended without a goodbye"
     except Exception as error:
-        told = (f"no session with {where}: {str(error) or type(error).__name__}; check the address, whether "
-                "a server is there and, over TLS, --ca; or put the server's identity behind it, after a #")
+        told = f"cannot read {error.filename}: {error.strerror}" if getattr(error, "filename", None) else (
+            f"no session with {where}: {str(error) or type(error).__name__}; check the address, whether "
+            "a server is there and, over TLS, --ca; or put the server's identity behind it, after a #")
     finally:  # and at once: a thread may still be waiting for stdin
         if told:
             print(f"fernwire: {told}", file=sys.stderr)

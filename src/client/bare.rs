@@ -89,24 +89,25 @@ impl BareClient {
         self.hear(WITHOUT_LIMIT).await
     }
 
-    /// Submits a document, at which such a server says nothing: whether it has taken it remains unknown. Comes back when
-    /// the next can be sent, and fails if the server leaves before.
-    pub async fn submit(&mut self, document: &[u8]) -> Result<(), BareCallError> {
+    /// Submits a document, at which such a server usually says nothing: whether it has taken it remains unknown. Comes back
+    /// when the next can be sent, with what the server has said all the same, and fails if it has left.
+    pub async fn submit(&mut self, document: &[u8]) -> Result<Option<String>, BareCallError> {
         self.send(document).await?;
         match self.hear(AFTER_DOCUMENT).await {
-            Err(BareCallError::Unanswered(_)) => Ok(()),
-            Err(error) => Err(error),
-            Ok(text) => Err(BareCallError::Unasked(text)),
+            Err(BareCallError::Unanswered(_)) => Ok(None),
+            heard => heard.map(Some),
         }
     }
 
-    /// Says a last word, if the service has one, and leaves.
+    /// Says a last word, if the service has one, and leaves. Fails if the server has said more than it was asked.
     pub async fn end(mut self, word: Option<&str>) -> Result<(), BareCallError> {
+        let said = self.hear(Duration::ZERO).await;
         if let Some(word) = word {
-            self.send(word.as_bytes()).await?;
+            // Everything is answered. A server that has left takes nothing away from that.
+            let _ = self.send(word.as_bytes()).await;
         }
         self.tokens.close().await;
-        Ok(())
+        said.map_or(Ok(()), |text| Err(BareCallError::Unasked(text)))
     }
 
     async fn send(&mut self, text: &[u8]) -> Result<(), BareCallError> {

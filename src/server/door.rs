@@ -26,9 +26,10 @@ use crate::protocol::query::{QueryReply, QueryRequest};
 use crate::protocol::submit::SubmitRequest;
 use crate::protocol::{Reply, Request, RequestError};
 use crate::service::caller::{Dismissal, HeldKey, Peer};
+use crate::service::log::Asked;
 use crate::service::{Guest, ReplySink, Upload};
+use crate::transport::Incoming;
 use crate::transport::endpoint::bare::FernetService;
-use crate::transport::{BoxFuture, Incoming};
 
 /// What a message is replied to with where no operator answers it.
 const RECEIVED: &[u8] = b"Message received";
@@ -113,7 +114,7 @@ impl Visitor {
         info!(number = guest.number(), "session begins");
         match random_id() {
             Ok(stream) => {
-                let session = Session { visitor: self, guest, stream, next_line: 1, stopping };
+                let session = Session { visitor: self, guest, stream, next_line: 1, asked: None, stopping };
                 session.run(first).await;
             }
             Err(error) => warn!(reason = %error, "session broken off"),
@@ -128,11 +129,10 @@ struct Session {
     /// What the log's lines of this session belong to, and the number of the next.
     stream: String,
     next_line: u64,
+    /// What the operator answers, where the operator does.
+    asked: Option<Asked>,
     stopping: watch::Receiver<bool>,
 }
-
-/// What the operator says to one message, if somebody is there.
-type Answer = BoxFuture<'static, Option<String>>;
 
 /// Why a session ends.
 enum Ending {
@@ -164,6 +164,8 @@ impl Session {
         let ending = {
             let mut serving = pin!(self.serve(first));
             tokio::select! {
+                // In this order: an answer that is there goes out before a dismissal that came behind it.
+                biased;
                 ending = &mut serving => Some(ending),
                 dismissal = caller.dismissed() => {
                     let (Dismissal::TooSlow(text) | Dismissal::Removed(text)) = dismissal;
@@ -183,9 +185,14 @@ impl Session {
             Some(Ending::Failed(error)) => warn!(reason = %Visible(&error.message), "session broken off"),
             Some(Ending::Broken(error)) => warn!(reason = %Visible(&error.to_string()), "session broken off"),
         }
-        // Nobody is to answer a session that is over, while its peer takes its time to close.
-        let Self { visitor, guest, .. } = self;
+        // Nobody is to answer a session that is over, while its peer takes its time to close; what was answered is said.
+        let Self { mut visitor, guest, asked, .. } = self;
+        let answers = asked.map(Asked::end).unwrap_or_default();
         drop(guest);
+        for text in answers {
+            // A peer that is gone hears none of them.
+            let _ = visitor.tokens.send(text.as_bytes()).await;
+        }
         visitor.tokens.close().await;
     }
 
@@ -246,43 +253,43 @@ impl Session {
 
     /// Keeps a message and replies to it.
     async fn log(&mut self, text: &[u8]) -> Result<(), Ending> {
+        self.begin_asking()?;
         // Before the operator can read the message.
-        let answer = self.ask_operator()?;
+        self.asked.iter().for_each(Asked::expect);
         self.append(text).await?;
-        match answer {
-            Some(answer) => self.await_operator(answer).await,
+        match self.asked {
+            Some(_) => self.await_operator().await,
             None => Ok(self.visitor.tokens.send(RECEIVED).await?),
         }
     }
 
-    fn ask_operator(&self) -> Result<Option<Answer>, RequestError> {
+    /// Where the operator answers, the first message makes the session one that can be answered.
+    fn begin_asking(&mut self) -> Result<(), RequestError> {
         let Visitor { context, door, .. } = &self.visitor;
-        match context.services.log.as_ref().filter(|_| door.is_answered_by_operator) {
-            Some(log) => {
-                let answer = log.ask_operator(&self.guest, longest_text(door.max_token).unwrap_or(0))?;
-                Ok(Some(Box::pin(answer)))
-            }
-            None => Ok(None),
+        let log = context.services.log.as_ref().filter(|_| door.is_answered_by_operator && self.asked.is_none());
+        if let Some(log) = log {
+            self.asked = Some(log.ask_operator(&self.guest, longest_text(door.max_token).unwrap_or(0))?);
         }
+        Ok(())
     }
 
     /// Passes the answer on. Meanwhile the client may leave, and what else it says is kept at once and answered in turn.
-    async fn await_operator(&mut self, mut answer: Answer) -> Result<(), Ending> {
+    async fn await_operator(&mut self) -> Result<(), Ending> {
         let idle = self.visitor.door.idle;
         let mut unanswered = 1;
         while unanswered > 0 {
             tokio::select! {
-                text = &mut answer => {
+                // In this order: what the operator was told is answered goes out before anything ends the session.
+                biased;
+                text = next_answer(&mut self.asked) => {
                     unanswered -= 1;
-                    // Before the client can say that it has heard this one.
-                    if unanswered > 0 && let Some(next) = self.ask_operator()? {
-                        answer = next;
-                    }
                     self.visitor.tokens.send(text.as_deref().map_or(RECEIVED, str::as_bytes)).await?;
                 }
+                () = stopped(&mut self.stopping) => return Err(Ending::Done),
                 next = self.visitor.tokens.recv(idle) => match next {
                     Ok(Some(text)) if text.eq_ignore_ascii_case(EXIT) => return Err(Ending::Done),
                     Ok(Some(text)) => {
+                        self.asked.iter().for_each(Asked::expect);
                         self.append(&text).await?;
                         unanswered += 1;
                     }
@@ -290,7 +297,6 @@ impl Session {
                     Err(BareError::Idle(_)) => return Err(Ending::Unanswered(idle)),
                     Err(error) => return Err(error.into()),
                 },
-                () = stopped(&mut self.stopping) => return Err(Ending::Done),
             }
         }
         Ok(())
@@ -328,4 +334,9 @@ impl Session {
         let answering = self.visitor.context.services.answer(&self.guest, request, upload, sink);
         async move { tokio::join!(answering, async { while replies.recv().await.is_some() {} }).0 }
     }
+}
+
+/// The operator's next answer, which there is none of without an operator.
+async fn next_answer(asked: &mut Option<Asked>) -> Option<String> {
+    asked.as_mut()?.next().await
 }

@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::access::Access;
 use super::caller::Caller;
@@ -47,8 +47,17 @@ struct Shared {
 enum Listener {
     /// For whatever is said to it.
     Always(mpsc::Sender<String>),
-    /// For one answer of at most so many bytes.
-    Once(oneshot::Sender<String>, usize),
+    /// For one answer to each message.
+    Asking(Asking),
+}
+
+/// A session that waits for answers.
+struct Asking {
+    answers: mpsc::UnboundedSender<String>,
+    /// How many messages are to be answered still.
+    unanswered: usize,
+    /// How many bytes an answer may have.
+    most: usize,
 }
 
 /// What became of the operator's words to a session.
@@ -98,37 +107,28 @@ impl Log {
 
     /// Says something to the session with this number.
     pub fn answer(&self, session: u64, text: &str) -> Answered {
-        let mut listeners = self.0.lock();
-        match listeners.get(&session) {
-            Some(Listener::Always(listener)) if listener.try_send(text.to_owned()).is_ok() => return Answered::Yes,
-            Some(Listener::Once(_, most)) if text.len() > *most => return Answered::TooLong(*most),
-            Some(Listener::Once(..)) => {}
-            _ => return Answered::No,
-        }
-        match listeners.remove(&session) {
-            Some(Listener::Once(listener, _)) => match listener.send(text.to_owned()) {
-                Ok(()) => Answered::Yes,
-                Err(_) => Answered::No,
-            },
+        match self.0.lock().get_mut(&session) {
+            Some(Listener::Always(listener)) if listener.try_send(text.to_owned()).is_ok() => Answered::Yes,
+            Some(Listener::Asking(asking)) if asking.unanswered > 0 => {
+                if text.len() > asking.most {
+                    return Answered::TooLong(asking.most);
+                }
+                asking.unanswered -= 1;
+                // The receiver is there for as long as this is in the map.
+                let _ = asking.answers.send(text.to_owned());
+                Answered::Yes
+            }
             _ => Answered::No,
         }
     }
 
-    /// From now on the operator can answer this session, once and with at most so many bytes; the answer comes out of the
-    /// result, or nothing if there is no operator any more. Whoever drops that does not listen any more.
-    pub fn ask_operator(
-        &self,
-        caller: &Caller,
-        most: usize,
-    ) -> Result<impl Future<Output = Option<String>> + Send + use<>, RequestError> {
-        let (answer, answered) = oneshot::channel();
-        let listening = Listening::begin(self.0.clone(), caller.number(), Listener::Once(answer, most))?;
-        // After it stands among the listeners: whichever of the two comes first is noticed by the other.
-        let listening = Some(listening).filter(|_| !self.0.operator_left.load(Ordering::SeqCst));
-        Ok(async move {
-            let _listening = listening?;
-            answered.await.ok()
-        })
+    /// From now on the operator can answer each message of this session that [`Asked::expect`] announces, once and with at
+    /// most so many bytes.
+    pub fn ask_operator(&self, caller: &Caller, most: usize) -> Result<Asked, RequestError> {
+        let (answers, answered) = mpsc::unbounded_channel();
+        let asking = Asking { answers, unanswered: 0, most };
+        let listening = Listening::begin(self.0.clone(), caller.number(), Listener::Asking(asking))?;
+        Ok(Asked { listening, answered })
     }
 
     /// Nobody can answer any more who was asked, nor will be.
@@ -137,9 +137,9 @@ impl Log {
         self.0.lock().retain(|_, listener| matches!(listener, Listener::Always(_)));
     }
 
-    /// Whether the session with this number waits for one answer.
+    /// Whether the session with this number waits for an answer to a message.
     pub fn waits(&self, session: u64) -> bool {
-        matches!(self.0.lock().get(&session), Some(Listener::Once(..)))
+        matches!(self.0.lock().get(&session), Some(Listener::Asking(asking)) if asking.unanswered > 0)
     }
 
     async fn append(
@@ -164,7 +164,11 @@ impl Log {
         let appended = in_order(appending.collect()).await.map_err(unavailable)?;
         for (text, _) in texts.into_iter().zip(&appended).filter(|(_, appended)| !appended.repeated) {
             let (session, address) = (caller.number(), caller.peer().address.clone());
-            let answerable = self.0.lock().contains_key(&session);
+            let answerable = match self.0.lock().get(&session) {
+                Some(Listener::Always(_)) => true,
+                Some(Listener::Asking(asking)) => asking.unanswered > 0,
+                None => false,
+            };
             self.0.screen.show(Shown::Logged { session, address, answerable, text });
         }
         let rows: Vec<_> = appended.iter().map(|appended| appended.row).collect();
@@ -195,6 +199,40 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Listener>> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The operator's answers to one session. Whoever drops this does not listen any more.
+pub struct Asked {
+    listening: Listening,
+    answered: mpsc::UnboundedReceiver<String>,
+}
+
+impl Asked {
+    /// One message more is to be answered. Before anybody can read it.
+    pub fn expect(&self) {
+        let Listening { shared, session } = &self.listening;
+        if let Some(Listener::Asking(asking)) = shared.lock().get_mut(session)
+            && !shared.operator_left.load(Ordering::SeqCst)
+        {
+            asking.unanswered += 1;
+        }
+    }
+
+    /// The next answer; `None` if there is no operator any more. Cancel-safe.
+    pub async fn next(&mut self) -> Option<String> {
+        // One that left before this session began to listen has not taken it from the list.
+        if self.listening.shared.operator_left.load(Ordering::SeqCst) {
+            return self.answered.try_recv().ok();
+        }
+        self.answered.recv().await
+    }
+
+    /// Listens no more; the result are the answers that were given already.
+    pub fn end(self) -> Vec<String> {
+        let Self { listening, mut answered } = self;
+        drop(listening);
+        std::iter::from_fn(|| answered.try_recv().ok()).collect()
     }
 }
 

@@ -255,6 +255,32 @@ fn exit_ends_also_while_the_operator_is_waited_for() {
 }
 
 #[test]
+fn what_is_typed_together_is_answered_together_and_before_anything_ends() {
+    let sandbox = folder_with_key();
+    for (session, last) in (1..).zip(["kick 1 enough", "kick 2 enough", "quit"]) {
+        let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);
+        let mut peers: Vec<_> = (1..=session).map(|_| Peer::at(&address, &sandbox)).collect();
+        for (count, peer) in (1..).zip(&mut peers) {
+            let both = peer.token("one") + &peer.token("two");
+            peer.write(both);
+            server.stdout.wait_until_count(" : two\n", count);
+        }
+        server.write(&format!("reply {session} first\nreply {session} second\nreply {session} third\n{last}\n"));
+        let mut last_peer = peers.pop().unwrap();
+        assert_eq!(
+            [last_peer.hear(), last_peer.hear(), last_peer.hear()],
+            [Some("first".to_owned()), Some("second".to_owned()), None]
+        );
+        server.stdout.wait_until_count(&format!("answered session {session}\n"), 2);
+        drop((last_peer, peers));
+        if last != "quit" {
+            server.write("quit\n");
+        }
+        assert_eq!(server.wait().code, Some(0));
+    }
+}
+
+#[test]
 fn once_nobody_can_answer_messages_are_received_at_once() {
     let sandbox = folder_with_key();
     let (mut server, address) = serve_with_operator(&sandbox, "log", &[]);

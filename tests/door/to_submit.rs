@@ -102,11 +102,11 @@ fn the_word_that_ends_a_session_is_no_document() {
 }
 
 #[test]
-fn a_server_that_answers_is_another_service() {
+fn a_server_that_answers_all_the_same_is_quoted() {
     let sandbox = folder_with_key();
-    let token = crate::scene::cipher(&sandbox).encrypt(b"Message received");
+    let token = crate::scene::cipher(&sandbox).encrypt(b"stored\x1b[2J");
     let outcome = sandbox.run(&["submit", &server_that_says(token), "a=b"]);
-    outcome.fails(&["said `Message received` without being asked", "serves something else"]);
+    assert_eq!((outcome.code, &*outcome.stdout), (Some(0), "Sent; the server says: stored\\u{1b}[2J\n"), "{outcome:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use fernwire::channel::bare::BareError;
@@ -18,6 +19,8 @@ use crate::output;
 
 /// What ends a session there, in any case.
 const EXIT: &str = "exit";
+/// How long it is looked whether something follows that.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(peer: Peer, messages: Vec<String>, as_json: bool) -> anyhow::Result<ExitCode> {
     if messages.iter().rev().skip(1).any(|message| is_last_word(message)) {
@@ -25,20 +28,42 @@ pub(crate) async fn run(peer: Peer, messages: Vec<String>, as_json: bool) -> any
     }
     let mut talk = Talk { client: peer.connect().await?, as_json, is_read: true };
     let interactive = messages.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
-    let left = if interactive {
-        talk.with_person().await
-    } else if messages.is_empty() {
-        if io::stdin().is_terminal() {
-            output::note(format_args!("Type one message a line; Ctrl-D or {DISCONNECT} ends."));
-        }
-        talk.leave_all(input::of_stdin()?).await
-    } else {
-        talk.leave_all(input::of_words(messages)).await
-    };
+    if interactive {
+        let left = talk.with_person().await;
+        let ended = talk.client.end(Some(EXIT)).await;
+        let code = left?;
+        return ended.map(|()| code).map_err(Into::into);
+    }
+    let mut input = if messages.is_empty() { input::of_stdin()? } else { input::of_words(messages) };
+    if io::stdin().is_terminal() && !input.is_closed() {
+        output::note(format_args!("Type one message a line; Ctrl-D or {DISCONNECT} ends."));
+    }
+    let left = talk.leave_all(&mut input).await;
     let ended = talk.client.end(Some(EXIT)).await;
-    let code = left?;
+    let last = left?;
     ended?;
-    Ok(code)
+    match last {
+        Last::Exit => refuse_more(&mut input).await,
+        Last::End => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// What ended the input.
+enum Last {
+    /// Its end, or the word that always ends it.
+    End,
+    /// The word that ends a session of these servers alone, and may have been meant as a message.
+    Exit,
+}
+
+/// What follows that word is not dropped in silence; but nobody waits for it.
+async fn refuse_more(input: &mut mpsc::Receiver<io::Result<String>>) -> anyhow::Result<ExitCode> {
+    match tokio::time::timeout(A_MOMENT, input.recv()).await {
+        Ok(Some(_)) => {
+            bail!("`{EXIT}` ends a session there, so that it cannot be a message; it and what follows it were not sent")
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// Messages, and what is replied to them.
@@ -51,7 +76,7 @@ struct Talk {
 
 impl Talk {
     /// Leaves what comes in until its end.
-    async fn leave_all(&mut self, mut input: mpsc::Receiver<io::Result<String>>) -> anyhow::Result<ExitCode> {
+    async fn leave_all(&mut self, input: &mut mpsc::Receiver<io::Result<String>>) -> anyhow::Result<Last> {
         let mut number = 0;
         while let Some(line) = input.recv().await {
             let line = line.map_err(|error| anyhow!("cannot read the messages from stdin: {error}"))?;
@@ -59,22 +84,12 @@ impl Talk {
                 break;
             }
             if is_last_word(&line) {
-                return self.refuse_more(&mut input).await;
+                return Ok(Last::Exit);
             }
             number += 1;
             self.leave(&line).await.map_err(|error| anyhow!("message {number}: {error}"))?;
         }
-        Ok(ExitCode::SUCCESS)
-    }
-
-    /// What follows the word that ends a session is not dropped in silence.
-    async fn refuse_more(&self, input: &mut mpsc::Receiver<io::Result<String>>) -> anyhow::Result<ExitCode> {
-        if !io::stdin().is_terminal() && input.recv().await.is_some() {
-            bail!(
-                "`{EXIT}` ends a session there, so that it cannot be a message; it and what follows it were not sent"
-            );
-        }
-        Ok(ExitCode::SUCCESS)
+        Ok(Last::End)
     }
 
     /// A person leaves messages.

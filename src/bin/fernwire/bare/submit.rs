@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use fernwire::channel::bare::{BareError, token_characters};
 use fernwire::client::bare::BareClient;
 use fernwire::client::submit::Submission;
 use fernwire::document::Format;
+use fernwire::model::Visible;
 use serde_json::json;
 
 use super::Peer;
@@ -59,11 +60,15 @@ async fn submit(client: &mut BareClient, submission: &Submission, as_json: bool)
     if submission.document() == SESSION_END.as_bytes() {
         bail!("a server of this kind would take this document for the end of the session");
     }
-    client.submit(submission.document()).await?;
-    if as_json {
-        output::json(&json!({ "event": "sent", "acknowledged": false }))?;
-    } else {
-        output::result("Sent; a server of this kind acknowledges nothing, so whether it is stored is unknown")?;
+    let submitting = client.submit(submission.document()).await;
+    let said = submitting.map_err(|error| anyhow!("{error}; whether the document is stored is unknown"))?;
+    match (said, as_json) {
+        (None, true) => output::json(&json!({ "event": "sent", "acknowledged": false }))?,
+        (Some(said), true) => output::json(&json!({ "event": "sent", "acknowledged": false, "text": said }))?,
+        (Some(said), false) => output::result(format_args!("Sent; the server says: {}", Visible(&said)))?,
+        (None, false) => {
+            output::result("Sent; a server of this kind acknowledges nothing, so whether it is stored is unknown")?;
+        }
     }
     Ok(())
 }
