@@ -37,4 +37,4 @@ if ! problem=$(try 2>&1); then
 fi
 remove_probe
 
-cargo test --locked --test net -- --include-ignored
+cargo test --locked --test net

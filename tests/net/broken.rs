@@ -85,7 +85,6 @@ const BREAKS: usize = 10;
 const ACCOUNT: [&str; 4] = ["--user", "ada", "--password-file", "password"];
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn a_query_gets_its_timestamps_or_says_why_not() {
     let mut scene = Scene::new();
     for way in scene.ways(BREAKS, 4000) {
@@ -108,7 +107,6 @@ fn a_query_gets_its_timestamps_or_says_why_not() {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn each_logged_line_is_there_once_and_in_order() {
     let mut scene = Scene::new();
     let ada = scene.member("ada");
@@ -134,7 +132,6 @@ fn each_logged_line_is_there_once_and_in_order() {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn each_submission_is_there_once_and_in_order() {
     let mut scene = Scene::new();
     let ada = scene.member("ada");
@@ -170,7 +167,6 @@ fn capitalized(name: &str) -> String {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn a_chat_loses_and_doubles_nothing() {
     let mut scene = Scene::new();
     let homes = ["ada", "bob"].map(|name| scene.member(name));

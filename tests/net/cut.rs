@@ -70,19 +70,16 @@ fn chat_while_down(end: impl Fn(&Hosts) -> &Host) {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn a_chat_goes_on_when_the_clients_link_comes_back() {
     chat_while_down(|hosts| &hosts.away);
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn a_chat_goes_on_when_the_servers_link_comes_back() {
     chat_while_down(|hosts| &hosts.home);
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn a_query_gets_its_remaining_timestamps_when_the_link_comes_back() {
     let hosts = Hosts::new();
     let home = hosts.home.user();
@@ -109,7 +106,6 @@ fn a_query_gets_its_remaining_timestamps_when_the_link_comes_back() {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn a_server_that_dies_while_the_link_is_cut_is_found_again_by_the_chat_and_told_to_the_query() {
     let hosts = Hosts::new();
     let home = hosts.home.user();

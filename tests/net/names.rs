@@ -8,7 +8,6 @@ use crate::program::{RunningServer, Sandbox};
 use crate::scene::{PORT, gen_certs, serve_tls, url};
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn the_name_proves_the_server_over_ipv4_and_ipv6_and_whichever_is_there() {
     let hosts = Hosts::new();
     let home = hosts.home.user();
@@ -35,7 +34,6 @@ fn the_name_proves_the_server_over_ipv4_and_ipv6_and_whichever_is_there() {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn another_name_for_the_same_host_proves_nothing() {
     let hosts = Hosts::new();
     let home = hosts.home.user();
@@ -59,7 +57,6 @@ fn another_name_for_the_same_host_proves_nothing() {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn an_expired_a_foreign_and_an_unvouched_certificate_are_refused() {
     let hosts = Hosts::new();
     let (authority, foreign) = (Authority::new("Our Authority"), Authority::new("Somebody"));

@@ -6,7 +6,6 @@ use crate::hosts::{Hosts, NAME};
 use crate::scene::{Person, gen_certs, serve_tls, url};
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn sessions_go_on_under_the_old_certificate_and_new_ones_see_the_new() {
     let hosts = Hosts::new();
     let home = hosts.home.user();

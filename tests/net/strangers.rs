@@ -25,7 +25,6 @@ fn holder(hosts: &Hosts, home: &Sandbox) -> Sandbox {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn a_server_is_known_by_its_identity_once_it_was_accepted() {
     let hosts = Hosts::new();
     let home = hosts.home.user();
@@ -52,7 +51,6 @@ fn a_server_is_known_by_its_identity_once_it_was_accepted() {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn holders_of_the_key_need_no_more_and_others_get_nothing() {
     let hosts = Hosts::new();
     let home = hosts.home.user();
@@ -71,7 +69,6 @@ fn holders_of_the_key_need_no_more_and_others_get_nothing() {
 }
 
 #[test]
-#[ignore = "make test-net runs it"]
 fn what_is_kept_comes_from_those_who_hold_the_key_or_log_in() {
     let hosts = Hosts::new();
     let home = hosts.home.user();

@@ -167,9 +167,9 @@ def jobs(folder, files):
 
 def test_self(folder, files):
     noticed = dict.fromkeys(files, 0)
-    todo = list(jobs(folder, files))
+    waiting = list(jobs(folder, files))
     with multiprocessing.Pool(PROCESSES) as pool:
-        for (_, name, _), (count, missed) in zip(todo, pool.imap(self_test, todo)):
+        for (_, name, _), (count, missed) in zip(waiting, pool.imap(self_test, waiting)):
             require(missed is None, missed)
             noticed[name] += count
     for name, count in noticed.items():
