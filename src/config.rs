@@ -11,6 +11,7 @@ use crate::keys::{IdentityKey, KeyFileError, SecretKey};
 pub mod bounds;
 mod document;
 pub mod file;
+pub mod listeners;
 pub mod log;
 pub mod problem;
 pub mod secrecy;

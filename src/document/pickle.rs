@@ -272,7 +272,7 @@ fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Reason> {
     str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| Reason::malformed("a text that is not UTF-8"))
 }
 
-/// The text of protocol 0: Latin-1, and `\uXXXX` or `\UXXXXXXXX` for what is not in it, and for a backslash.
+/// The text of protocol 0: Latin-1; what is not in it, and a backslash, as `\u` and 4 hex digits or `\U` and 8.
 fn raw_unicode_escape(line: &[u8]) -> Result<String, Reason> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line.iter();
